@@ -1,0 +1,128 @@
+//! The drivers: each owns its sources, feeds its protocol machine, and tells a [`Sink`] what came out.
+//!
+//! Drivers know nothing of monitors, callbacks or locks: a *port* is the number of a monitor that a driver serves, a
+//! *call* the number of something that waits for an answer. They never import each other.
+
+pub mod socket;
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::error::{Delivery, Error, Result};
+use crate::proto::request::Request;
+use crate::reactor::{Driver, Io, Ready};
+use crate::sys::buffer::Buffer;
+use socket::Socket;
+
+/// What drivers tell, in the order in which the link brought it.
+pub trait Sink {
+    /// The link of this port is ready for commands.
+    fn connected(&mut self, port: usize);
+    /// A request is answered, or cannot be any more.
+    fn answered(&mut self, call: u32, outcome: Result<Buffer>);
+    /// An event. `name` and `json` are valid UTF-8 without NUL.
+    fn event(&mut self, port: usize, name: &[u8], json: &[u8]);
+    /// Events were lost on the way; nobody knows how many if there is no count.
+    fn events_lost(&mut self, port: usize, count: Option<u64>);
+    /// The link is gone, or never came about. The calls that waited have been answered.
+    fn closed(&mut self, port: usize, why: Error);
+}
+
+/// A request on its way to a driver.
+pub struct Submission<'a> {
+    /// Who waits for the answer.
+    pub call: u32,
+    /// What is asked.
+    pub request: &'a Arc<Request>,
+    /// Does the caller want the whole reply, or the value of `return` alone?
+    pub value_only: bool,
+    /// Descriptors that go with it; they are duplicates that belong to the request.
+    pub fds: Vec<OwnedFd>,
+    /// More is likely to follow before anybody waits: write it with the rest.
+    pub cork: bool,
+}
+
+/// A link of any driver.
+pub enum Link {
+    /// QEMU's monitor socket. Boxed: the reactor keeps thousands of these in one table.
+    Socket(Box<Socket>),
+}
+
+impl Link {
+    /// Begins to connect.
+    pub fn begin<S: Sink>(&mut self, io: &mut Io, sink: &mut S) {
+        match self {
+            Link::Socket(socket) => socket.begin(io, sink),
+        }
+    }
+
+    /// Sends or queues a request. On failure nothing was sent and no answer will come.
+    pub fn submit<S: Sink>(&mut self, what: Submission<'_>, io: &mut Io, sink: &mut S) -> Result<()> {
+        match self {
+            Link::Socket(socket) => socket.submit(what, io, sink),
+        }
+    }
+
+    /// Nobody waits for this call any more. Tells how far it got.
+    pub fn forget(&mut self, call: u32) -> Delivery {
+        match self {
+            Link::Socket(socket) => socket.forget(call),
+        }
+    }
+
+    /// How many requests that were given up are still to be answered by the other side.
+    pub fn forgotten(&self) -> usize {
+        match self {
+            Link::Socket(socket) => socket.forgotten(),
+        }
+    }
+
+    /// Ends the link: `why` answers what is open.
+    pub fn close<S: Sink>(&mut self, why: Error, io: &mut Io, sink: &mut S) {
+        match self {
+            Link::Socket(socket) => socket.close(why, io, sink),
+        }
+    }
+
+    /// Why the link is not connected yet, as the error of a connect whose deadline has come.
+    pub fn not_connected_yet(&self) -> Error {
+        match self {
+            Link::Socket(socket) => socket.not_connected_yet(),
+        }
+    }
+
+    /// The greeting as it came; empty before it came.
+    pub fn greeting(&self) -> &[u8] {
+        match self {
+            Link::Socket(socket) => socket.greeting(),
+        }
+    }
+
+    /// Can this link do what the name says?
+    pub fn supports(&self, feature: &str) -> bool {
+        match self {
+            Link::Socket(socket) => socket.supports(feature),
+        }
+    }
+}
+
+impl<S: Sink> Driver<S> for Link {
+    fn ready(&mut self, ready: Ready, io: &mut Io, sink: &mut S) {
+        match self {
+            Link::Socket(socket) => socket.ready(ready, io, sink),
+        }
+    }
+
+    fn expired(&mut self, now: Instant, io: &mut Io, sink: &mut S) {
+        match self {
+            Link::Socket(socket) => socket.expired(now, io, sink),
+        }
+    }
+
+    fn flush(&mut self, io: &mut Io, sink: &mut S) {
+        match self {
+            Link::Socket(socket) => socket.flush(io, sink),
+        }
+    }
+}

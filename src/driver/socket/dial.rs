@@ -1,0 +1,231 @@
+//! How a socket link comes about: dial and retry, or listen and accept, or take a descriptor over.
+
+use std::io::{self, ErrorKind};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener, UnixStream};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::error::{Code, Error, Result};
+use crate::sys::socket as sys;
+use crate::target::Endpoint;
+
+/// Pauses between attempts grow from the first to the second of these.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// An address that can be dialled without asking anybody.
+#[derive(Debug)]
+pub enum Address {
+    /// A UNIX socket.
+    Unix(UnixAddr),
+    /// A TCP socket.
+    Tcp(std::net::SocketAddr),
+}
+
+/// Where to connect to, resolved.
+#[derive(Debug)]
+pub enum Place {
+    /// Dial these in turn.
+    Dial(Vec<Address>),
+    /// Listen at the first of these that can be bound.
+    Listen(Vec<Address>),
+    /// A connected socket.
+    Connected(OwnedFd),
+}
+
+/// Finds the addresses of an endpoint. Asks the system's resolver for a host name, so it may take its time: call it
+/// with no lock held. A descriptor is not an address: see [`adopt`].
+pub fn resolve(endpoint: &Endpoint, listen: bool) -> Result<Place> {
+    let addresses = match endpoint {
+        Endpoint::Unix(path) => UnixAddr::from_pathname(Path::new(&**path)).map(|a| vec![Address::Unix(a)]),
+        Endpoint::Abstract(name) => UnixAddr::from_abstract_name(name.as_bytes()).map(|a| vec![Address::Unix(a)]),
+        Endpoint::Tcp(host, port) => {
+            (&**host, *port).to_socket_addrs().map(|found| found.map(Address::Tcp).collect::<Vec<_>>())
+        }
+        Endpoint::Fd(_) => return Err(Error::new(Code::Unsupported, "the descriptor is used up: it connects once")),
+    };
+    let addresses = addresses.map_err(|why| Error::from_io(Code::Connect, "the address cannot be resolved", &why))?;
+    if addresses.is_empty() {
+        return Err(Error::new(Code::Connect, "the host has no address"));
+    }
+    Ok(if listen { Place::Listen(addresses) } else { Place::Dial(addresses) })
+}
+
+/// Duplicates a descriptor of the caller, who keeps his own. It must be a stream socket.
+pub fn adopt(fd: i32) -> Result<OwnedFd> {
+    let bad = |why: io::Error| Error::from_io(Code::InvalidArgument, format!("descriptor {fd} cannot be used"), &why);
+    let socket = crate::sys::duplicate(fd).map_err(bad)?;
+    if !sys::is_stream(socket.as_fd()) {
+        return Err(Error::new(Code::InvalidArgument, format!("descriptor {fd} is not a stream socket")));
+    }
+    Ok(socket)
+}
+
+/// What an attempt to connect led to.
+#[derive(Debug)]
+pub enum Attempt {
+    /// Connected.
+    Open(OwnedFd),
+    /// Writable as soon as it is decided.
+    Pending(OwnedFd),
+    /// Not now: worth another try after this pause.
+    Later(Duration),
+    /// Not at all.
+    Failed(Error),
+}
+
+/// The dialling side.
+#[derive(Debug)]
+pub struct Dialer {
+    addresses: Vec<Address>,
+    next: usize,
+    pause: Duration,
+    last: Option<io::Error>,
+}
+
+impl Dialer {
+    /// Dials these addresses in turn.
+    pub fn new(addresses: Vec<Address>) -> Self {
+        Dialer { addresses, next: 0, pause: FIRST_PAUSE, last: None }
+    }
+
+    /// Tries the next address.
+    pub fn attempt(&mut self) -> Attempt {
+        loop {
+            let Some(address) = self.addresses.get(self.next) else { return self.rest() };
+            self.next += 1;
+            match dial(address) {
+                Ok(attempt) => return attempt,
+                Err(why) => {
+                    if let Some(error) = self.failed(why) {
+                        return Attempt::Failed(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// An attempt failed. An error comes back if trying again would be of no use.
+    pub fn failed(&mut self, why: io::Error) -> Option<Error> {
+        let hopeless = !is_temporary(&why) && self.addresses.len() == 1;
+        let error = hopeless.then(|| Error::from_io(Code::Connect, "cannot connect", &why));
+        self.last = Some(why);
+        error
+    }
+
+    /// Why it has not worked so far, for when the deadline comes.
+    pub fn error(&self) -> Error {
+        match &self.last {
+            Some(why) => Error::from_io(Code::Connect, "cannot connect (tried again until the deadline)", why),
+            None => Error::new(Code::Timeout, "the connection was not accepted in time"),
+        }
+    }
+
+    fn rest(&mut self) -> Attempt {
+        self.next = 0;
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        Attempt::Later(pause)
+    }
+}
+
+/// Not there yet, not listening yet, or its queue is full: all of these pass.
+fn is_temporary(why: &io::Error) -> bool {
+    matches!(
+        why.kind(),
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::WouldBlock | ErrorKind::Interrupted
+    ) || matches!(why.raw_os_error(), Some(libc::ETIMEDOUT | libc::EHOSTUNREACH | libc::ENETUNREACH | libc::ECONNRESET))
+}
+
+fn dial(address: &Address) -> io::Result<Attempt> {
+    Ok(match address {
+        // A UNIX socket connects at once or says why not; a full queue is WouldBlock, and no edge would come.
+        Address::Unix(address) => {
+            let stream = mio::net::UnixStream::connect_addr(address)?;
+            Attempt::Open(OwnedFd::from(UnixStream::from(stream)))
+        }
+        Address::Tcp(address) => {
+            let stream = mio::net::TcpStream::connect(*address)?;
+            Attempt::Pending(OwnedFd::from(TcpStream::from(stream)))
+        }
+    })
+}
+
+/// The listening side: QEMU dials in.
+#[derive(Debug)]
+pub struct Listener {
+    socket: OwnedFd,
+    /// The path that binding made, to be removed again.
+    path: Option<Box<Path>>,
+}
+
+impl Listener {
+    /// Listens at the first address that can be bound.
+    pub fn bind(addresses: &[Address]) -> Result<Listener> {
+        let mut last = None;
+        for address in addresses {
+            match bind(address) {
+                Ok(listener) => return Ok(listener),
+                Err(why) => last = Some(why),
+            }
+        }
+        let why = last.unwrap_or_else(|| io::Error::from(ErrorKind::AddrNotAvailable));
+        Err(Error::from_io(Code::Connect, "cannot listen", &why))
+    }
+
+    /// Takes a connection, if one is waiting.
+    pub fn accept(&self) -> io::Result<Option<OwnedFd>> {
+        match crate::sys::socket::accept(self.socket.as_fd()) {
+            Ok(socket) => Ok(Some(socket)),
+            Err(why) => match why.kind() {
+                ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted => Ok(None),
+                _ => Err(why),
+            },
+        }
+    }
+}
+
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> i32 {
+        self.socket.as_raw_fd()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            // Whether it is still there is no concern of ours.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn bind(address: &Address) -> io::Result<Listener> {
+    let (socket, path) = match address {
+        Address::Tcp(address) => (OwnedFd::from(TcpListener::bind(address)?), None),
+        Address::Unix(address) => {
+            let path = address.as_pathname();
+            let bound = match UnixListener::bind_addr(address) {
+                Err(why) if why.kind() == ErrorKind::AddrInUse && path.is_some_and(|p| is_stale(p, address)) => {
+                    path.map(std::fs::remove_file).transpose()?;
+                    UnixListener::bind_addr(address)
+                }
+                other => other,
+            };
+            (OwnedFd::from(bound?), path.map(Box::from))
+        }
+    };
+    sys::set_nonblocking(socket.as_fd())?;
+    Ok(Listener { socket, path })
+}
+
+/// A socket file that nobody listens at any more. Anything else at the path is not ours to remove.
+fn is_stale(path: &Path, address: &UnixAddr) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+    is_socket
+        && mio::net::UnixStream::connect_addr(address).is_err_and(|why| why.kind() == ErrorKind::ConnectionRefused)
+}

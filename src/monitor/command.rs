@@ -1,0 +1,226 @@
+//! Requests: blocking, or with a callback.
+
+use std::os::fd::{OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::hub::{Call, Waiter};
+use super::inside::this_thread;
+use super::memo::Text;
+use super::roles::Awaited;
+use super::shared::{Guard, Shared};
+use super::{Monitor, ReplyHandler, State, Timeout, after, next_id};
+use crate::driver::Submission;
+use crate::error::{Code, Error, Result};
+use crate::proto::request::Request;
+use crate::sys::buffer::Buffer;
+use crate::sys::socket::MAX_FDS;
+
+/// The index of a call stands in the lower half of its id, so that cancelling finds it at once.
+const INDEX_BITS: u32 = 24;
+
+impl Monitor {
+    /// Sends a whole QMP command and waits for the whole reply.
+    pub fn run(&self, request: &[u8], fds: &[RawFd], timeout: Timeout) -> Result<Buffer> {
+        self.block(Text::Whole(request), fds, timeout)
+    }
+
+    /// Sends a command and waits for the value of `return`.
+    pub fn execute(&self, command: &str, arguments: Option<&[u8]>, timeout: Timeout) -> Result<Buffer> {
+        self.block(Text::Command(command, arguments), &[], timeout)
+    }
+
+    /// Sends a whole QMP command; the callback gets the whole reply. Gives the id for [`Monitor::cancel`].
+    pub fn start(&self, request: &[u8], fds: &[RawFd], timeout: Timeout, done: ReplyHandler) -> Result<u64> {
+        let text = Text::Whole(request);
+        let mut handler = Some(done);
+        let started = self.begin(text, fds, timeout, |call| {
+            if let Some(handler) = handler.take() {
+                call.waiter = Waiter::Reply(handler);
+            }
+        });
+        let (mut shared, call, refused) = started.map_err(|why| self.named(why, &command_of(text)))?;
+        let id = shared.hub.calls.get(call as usize).map_or(0, |call| call.id);
+        if let Some(why) = refused {
+            let handler = shared.hub.calls.try_remove(call as usize).map(|entry| {
+                shared.hub.timers.change(call as usize, entry.deadline, None);
+                entry.waiter
+            });
+            self.reactor().settle(&mut shared);
+            drop(shared);
+            drop(handler);
+            return Err(self.named(why, &command_of(text)));
+        }
+        let overdue = timeout_of(&shared, call) == Some(0);
+        if overdue {
+            shared.give_up(call, Code::Timeout);
+        }
+        self.reactor().settle(&mut shared);
+        Ok(id)
+    }
+
+    /// Ends an open request with CANCELED; 0: all of them, also those that threads wait for.
+    pub fn cancel(&self, id: u64) -> Result<()> {
+        let mut shared = self.reactor().lock()?;
+        shared.hub.mon(self)?;
+        let calls: Vec<u32> = if id == 0 {
+            let own = |(_, call): &(usize, &Call)| call.mon == self.key() && call.request.is_some();
+            shared.hub.calls.iter().filter(own).map(|(key, _)| key as u32).collect()
+        } else {
+            let key = (id & ((1 << INDEX_BITS) - 1)) as usize;
+            let open = shared.hub.calls.get(key).is_some_and(|call| call.id == id && call.mon == self.key());
+            if !open {
+                return Err(Error::new(Code::InvalidArgument, format!("no request {id} is open")));
+            }
+            vec![key as u32]
+        };
+        for call in calls {
+            shared.give_up(call, Code::Canceled);
+        }
+        self.reactor().settle(&mut shared);
+        Ok(())
+    }
+
+    fn block(&self, text: Text<'_>, fds: &[RawFd], timeout: Timeout) -> Result<Buffer> {
+        self.try_block(text, fds, timeout).map_err(|why| self.named(why, &command_of(text)))
+    }
+
+    fn try_block(&self, text: Text<'_>, fds: &[RawFd], timeout: Timeout) -> Result<Buffer> {
+        let (mut shared, call, refused) = self.begin(text, fds, timeout, |_| {})?;
+        if let Some(why) = refused {
+            shared.hub.calls.try_remove(call as usize);
+            self.reactor().settle(&mut shared);
+            return Err(why);
+        }
+        let deadline = match timeout_of(&shared, call) {
+            None => None,
+            Some(0) => {
+                shared.give_up(call, Code::Timeout);
+                None
+            }
+            Some(ms) => Some(after(ms)),
+        };
+        let answer = self.reactor().wait_for(shared, call, deadline)?;
+        answer.map(|text| text.unwrap_or_else(|| Buffer::concat(&[])))
+    }
+
+    /// Checks a request and hands it to the link. The third value says why the link refused it.
+    fn begin(
+        &self,
+        text: Text<'_>,
+        fds: &[RawFd],
+        timeout: Timeout,
+        fill: impl FnOnce(&mut Call),
+    ) -> Result<(Guard<'_>, u32, Option<Error>)> {
+        let fds = duplicate(fds)?;
+        let (mut shared, request) = self.check(text)?;
+        let mon = shared.hub.mon(self)?;
+        let Some(link) = mon.link.filter(|_| mon.state == State::Connected) else {
+            let (code, why) = match mon.state {
+                State::Connecting => (Code::State, "the monitor is not connected yet"),
+                State::New => (Code::Disconnected, "the monitor was never connected"),
+                _ => (Code::Disconnected, "the monitor is not connected"),
+            };
+            return Err(Error::new(code, why));
+        };
+        let timeout = timeout.resolve(mon.options.timeout);
+        let (mon, waiter) = (self.key(), Waiter::Thread(None, None));
+        let mut entry = Call { mon, id: 0, request: None, deadline: None, timeout, waiter };
+        fill(&mut entry);
+        let started = matches!(entry.waiter, Waiter::Reply(_));
+        entry.deadline = if started { timeout.map(after) } else { None };
+        entry.request = Some(Arc::clone(&request));
+        let deadline = entry.deadline;
+        let call = shared.hub.calls.insert(entry);
+        shared.hub.calls[call].id = next_id() << INDEX_BITS | call as u64;
+        shared.hub.timers.change(call, None, deadline);
+        let call = call as u32;
+        if timeout == Some(0) {
+            return Ok((shared, call, None));
+        }
+        // What callbacks start goes out together, when the last of them has run.
+        let cork = started && shared.dispatcher == Some(this_thread());
+        let value_only = matches!(text, Text::Command(..));
+        let what = Submission { call, request: &request, value_only, fds, cork };
+        let Shared { core, hub, .. } = &mut *shared;
+        let submitted = core.with(link, |driver, io| driver.submit(what, io, hub));
+        let refused = match submitted {
+            Some(Ok(())) => None,
+            Some(Err(why)) => Some(why),
+            None => Some(Error::new(Code::Disconnected, "the monitor is not connected")),
+        };
+        Ok((shared, call, refused))
+    }
+
+    /// The checked request: the last one again, or checked now, without the lock.
+    fn check(&self, text: Text<'_>) -> Result<(Guard<'_>, Arc<Request>)> {
+        let mut shared = self.reactor().lock()?;
+        if let Some(request) = shared.memo.get(text) {
+            return Ok((shared, request));
+        }
+        let limit = shared.hub.mon(self)?.options.max_message;
+        drop(shared);
+        let request = Arc::new(parse(text, limit)?);
+        let mut shared = self.reactor().lock()?;
+        shared.memo.put(text, &request);
+        Ok((shared, request))
+    }
+}
+
+impl super::Reactor {
+    /// Waits for the answer to a call that a thread made, and takes the call out.
+    pub(super) fn wait_for(
+        &self,
+        shared: Guard<'_>,
+        call: u32,
+        deadline: Option<Instant>,
+    ) -> Result<super::hub::Outcome> {
+        let take = |shared: &mut Shared| {
+            let Waiter::Thread(_, answer) = &mut shared.hub.calls.get_mut(call as usize)?.waiter else { return None };
+            answer.take()
+        };
+        let (mut shared, answer) = self.wait(shared, deadline, Awaited::Call(call), take)?;
+        let answer = answer.or_else(|| {
+            shared.give_up(call, Code::Timeout);
+            take(&mut shared)
+        });
+        shared.hub.calls.try_remove(call as usize);
+        self.settle(&mut shared);
+        answer.ok_or_else(|| Error::new(Code::Internal, "a call ended without an answer"))
+    }
+}
+
+fn parse(text: Text<'_>, limit: usize) -> Result<Request> {
+    match text {
+        Text::Whole(text) => Request::parse(text, limit),
+        Text::Command(command, arguments) => Request::execute(command, arguments, limit),
+    }
+}
+
+/// The command's name, for a message: as far as it can be told.
+fn command_of(text: Text<'_>) -> String {
+    match text {
+        Text::Command(command, _) => command.to_owned(),
+        Text::Whole(whole) => {
+            Request::parse(whole, whole.len()).map(|request| request.command().to_owned()).unwrap_or_default()
+        }
+    }
+}
+
+fn timeout_of(shared: &Shared, call: u32) -> Option<u32> {
+    shared.hub.calls.get(call as usize).and_then(|call| call.timeout)
+}
+
+/// Duplicates of the caller's descriptors, who keeps his own.
+fn duplicate(fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
+    if fds.len() > MAX_FDS {
+        let text = format!("{} descriptors with one request, expected at most {MAX_FDS}", fds.len());
+        return Err(Error::new(Code::InvalidArgument, text));
+    }
+    let each = |fd: &RawFd| {
+        crate::sys::duplicate(*fd).map_err(|why| {
+            Error::from_io(Code::InvalidArgument, format!("descriptor {fd} cannot be duplicated"), &why)
+        })
+    };
+    fds.iter().map(each).collect()
+}

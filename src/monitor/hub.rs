@@ -1,0 +1,377 @@
+//! Where everything that drivers tell is sorted: answers to those who wait, events to subscriptions and streams,
+//! callbacks into the queue. No callback runs here, and no handler is dropped here: both belong to the application.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use slab::Slab;
+
+use super::options::Options;
+use super::seats::Seats;
+use super::{DoneHandler, EventHandler, Monitor, ReplyHandler, State};
+use crate::driver::Sink;
+use crate::error::{Code, Error, Result};
+use crate::events::own;
+use crate::events::queue::{Filter, Load, Loss, Stream};
+use crate::proto::request::Request;
+use crate::reactor::timers::Timers;
+use crate::sys::buffer::Buffer;
+use crate::target::Endpoint;
+
+/// An arena that grew beyond this is given back when it has run empty.
+const KEEP_ARENA: usize = 1 << 20;
+
+/// All monitors of a reactor and all that waits.
+#[derive(Default)]
+pub struct Hub {
+    /// The monitors, by port.
+    pub mons: Slab<Mon>,
+    /// Everything that waits for an answer.
+    pub calls: Slab<Call>,
+    /// The deadlines of those calls that no thread waits for.
+    pub timers: Timers,
+    /// The streams of all monitors.
+    pub streams: Slab<Stream>,
+    /// The blocked threads.
+    pub seats: Seats,
+    /// The callbacks that wait, in the order of their causes.
+    pub queue: VecDeque<Job>,
+    /// Those of the turn that is running.
+    pub batch: VecDeque<Job>,
+    /// The texts of the events in `queue`.
+    pub arena: Vec<u8>,
+    /// Something happened for a thread that may be asleep as the leader.
+    pub disturb: bool,
+}
+
+/// What the reactor knows of a monitor.
+pub struct Mon {
+    /// Never used twice: tells a monitor from an earlier one in the same place.
+    pub serial: u64,
+    /// The handle, for callbacks and for messages.
+    pub handle: Weak<Monitor>,
+    /// Keeps the handle of a monitor that was freed in a callback until the rest has run.
+    pub keep: Option<Arc<Monitor>>,
+    /// Freed by the application: nothing new begins.
+    pub freed: bool,
+    /// How far the monitor is.
+    pub state: State,
+    /// What is set.
+    pub options: Options,
+    /// Where it goes.
+    pub endpoint: Endpoint,
+    /// The duplicate of a descriptor that was the target, until it is used.
+    pub adopted: Option<OwnedFd>,
+    /// The link, while there is one.
+    pub link: Option<usize>,
+    /// The call that waits for the link.
+    pub connecting: Option<u32>,
+    /// The subscriptions.
+    pub subs: Vec<Sub>,
+    /// The streams.
+    pub streams: Vec<usize>,
+}
+
+/// A subscription.
+pub struct Sub {
+    /// Its id.
+    pub id: u64,
+    filter: Filter,
+    /// `None` while the callback runs.
+    pub handler: Option<EventHandler>,
+    load: Load,
+    /// What was lost, one entry a [`Job::Lost`] in the queue.
+    losses: VecDeque<Loss>,
+    /// The last thing queued for this subscription is a loss.
+    losing: bool,
+}
+
+/// Something that waits for an answer.
+pub struct Call {
+    /// The monitor.
+    pub mon: usize,
+    /// The id that the application knows, or 0.
+    pub id: u64,
+    /// What was asked; `None` for a connect.
+    pub request: Option<Arc<Request>>,
+    /// The deadline in `timers`.
+    pub deadline: Option<Instant>,
+    /// The timeout that led to it, for the message.
+    pub timeout: Option<u32>,
+    /// Who waits.
+    pub waiter: Waiter,
+}
+
+/// Who waits for an answer.
+pub enum Waiter {
+    /// A thread: it finds its answer here, and sits in this seat unless it leads.
+    Thread(Option<usize>, Option<Outcome>),
+    /// A callback.
+    Reply(ReplyHandler),
+    /// The callback of a connect.
+    Done(DoneHandler),
+}
+
+/// How a call ended; a connect has no text.
+pub type Outcome = Result<Option<Buffer>>;
+
+/// A callback that is to run.
+pub enum Job {
+    /// An event: `name` NUL `json` NUL at this place in the arena.
+    Event { mon: usize, sub: u64, at: usize, name_len: usize, json_len: usize },
+    /// Events were lost in this place.
+    Lost { mon: usize, sub: u64 },
+    /// A request is answered.
+    Reply { mon: usize, handler: ReplyHandler, outcome: Result<Buffer> },
+    /// A connect has ended.
+    Done { mon: usize, handler: DoneHandler, outcome: Result<()> },
+    /// The last thing of a monitor that was freed in a callback.
+    Farewell { mon: usize },
+}
+
+impl Job {
+    /// The monitor that it belongs to.
+    pub fn mon(&self) -> usize {
+        match self {
+            Job::Event { mon, .. }
+            | Job::Lost { mon, .. }
+            | Job::Reply { mon, .. }
+            | Job::Done { mon, .. }
+            | Job::Farewell { mon } => *mon,
+        }
+    }
+}
+
+impl Sub {
+    /// A subscription to events that pass the filter.
+    pub fn new(id: u64, filter: Filter, handler: EventHandler) -> Self {
+        let losses = VecDeque::new();
+        Sub { id, filter, handler: Some(handler), load: Load::default(), losses, losing: false }
+    }
+
+    /// An event of this size leaves the queue. Our own do not count.
+    pub fn leave(&mut self, name: &[u8], len: usize) {
+        if !own::is_own(name) {
+            self.load.leave(len);
+        }
+    }
+
+    /// A loss leaves the queue.
+    pub fn take_loss(&mut self) -> Loss {
+        if self.losses.len() == 1 {
+            self.losing = false;
+        }
+        self.losses.pop_front().unwrap_or(Loss::new(None))
+    }
+
+    /// Notes a loss. Tells whether a new [`Job::Lost`] is needed for it.
+    fn lose(&mut self, loss: Loss) -> bool {
+        if let Some(last) = self.losses.back_mut().filter(|_| self.losing) {
+            last.add(loss);
+            return false;
+        }
+        self.losses.push_back(loss);
+        self.losing = true;
+        true
+    }
+}
+
+impl Hub {
+    /// The monitor of a handle, unless it was freed.
+    pub fn mon(&mut self, handle: &Monitor) -> Result<&mut Mon> {
+        self.mons
+            .get_mut(handle.key())
+            .filter(|mon| mon.serial == handle.serial() && !mon.freed)
+            .ok_or_else(|| Error::new(Code::Canceled, "the monitor was freed"))
+    }
+
+    /// Takes a call out and tells whoever waits how it ended.
+    pub fn settle(&mut self, call: u32, outcome: Outcome) {
+        let Some(entry) = self.calls.get_mut(call as usize) else { return };
+        if let Waiter::Thread(seat, answer) = &mut entry.waiter {
+            // The thread takes the entry out when it has seen the answer.
+            *answer = Some(outcome);
+            match seat {
+                Some(seat) => self.seats.notify(*seat),
+                None => self.disturb = true,
+            }
+            return;
+        }
+        let key = call as usize;
+        let Call { mon, request, deadline, waiter, .. } = self.calls.remove(key);
+        self.timers.change(key, deadline, None);
+        let command = request.as_ref().map_or("connect", |request| request.command());
+        let about = |error: Error| error.about(&target_of(&self.mons, mon), command);
+        self.queue.push_back(match waiter {
+            Waiter::Reply(handler) => {
+                let text = |text: Option<Buffer>| text.unwrap_or_else(|| Buffer::concat(&[]));
+                Job::Reply { mon, handler, outcome: outcome.map(text).map_err(about) }
+            }
+            Waiter::Done(handler) => Job::Done { mon, handler, outcome: outcome.map(drop).map_err(about) },
+            Waiter::Thread(..) => return,
+        });
+    }
+
+    /// Tells an event of our own to everybody who subscribed.
+    pub fn tell(&mut self, port: usize, name: &str, json: &[u8]) {
+        self.event(port, name.as_bytes(), json);
+    }
+
+    /// Makes the descriptors of a monitor's streams agree with what their next `next` would do.
+    pub fn refresh_streams(&mut self, port: usize) {
+        let Some(mon) = self.mons.get(port) else { return };
+        for &key in &mon.streams {
+            let Some(stream) = self.streams.get_mut(key) else { continue };
+            show(stream, mon.state);
+            for &seat in &stream.seats {
+                self.seats.notify(seat);
+            }
+        }
+        self.disturb = true;
+    }
+
+    /// Makes one stream's descriptor agree with what its next `next` would do.
+    pub fn refresh_stream(&mut self, key: usize) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let state = self.mons.get(stream.monitor).map_or(State::Disconnected, |mon| mon.state);
+        show(stream, state);
+    }
+
+    /// Moves what is queued into the batch that is about to run; gives the texts of its events.
+    pub fn begin_batch(&mut self) -> Vec<u8> {
+        std::mem::swap(&mut self.queue, &mut self.batch);
+        std::mem::take(&mut self.arena)
+    }
+
+    /// The batch has run: its text buffer is used again.
+    pub fn end_batch(&mut self, mut texts: Vec<u8>) {
+        if self.arena.capacity() == 0 && texts.capacity() <= KEEP_ARENA {
+            texts.clear();
+            self.arena = texts;
+        }
+    }
+
+    /// Takes out what is queued for a monitor. Its events are dropped; the callbacks that must come are returned.
+    pub fn take_jobs(&mut self, port: usize) -> Vec<Job> {
+        let mut taken = Vec::new();
+        for queue in [&mut self.batch, &mut self.queue] {
+            if queue.iter().any(|job| job.mon() == port) {
+                let (own, rest): (Vec<_>, Vec<_>) = queue.drain(..).partition(|job| job.mon() == port);
+                taken.extend(own);
+                queue.extend(rest);
+            }
+        }
+        if self.queue.is_empty() {
+            self.arena.clear();
+        }
+        taken.retain(|job| matches!(job, Job::Reply { .. } | Job::Done { .. }));
+        taken
+    }
+
+    /// Drops what is queued for one subscription.
+    pub fn drop_events(&mut self, port: usize, id: u64) {
+        let keep = |job: &Job| !matches!(job, Job::Event { mon, sub, .. } | Job::Lost { mon, sub } if (*mon, *sub) == (port, id));
+        self.batch.retain(keep);
+        self.queue.retain(keep);
+        if self.queue.is_empty() {
+            self.arena.clear();
+        }
+    }
+}
+
+impl Sink for Hub {
+    fn connected(&mut self, port: usize) {
+        let Some(mon) = self.mons.get_mut(port) else { return };
+        mon.state = State::Connected;
+        let call = mon.connecting.take();
+        self.tell(port, own::CONNECTED, &own::json(own::CONNECTED, None));
+        if let Some(call) = call {
+            self.settle(call, Ok(None));
+        }
+        self.refresh_streams(port);
+    }
+
+    fn answered(&mut self, call: u32, outcome: Result<Buffer>) {
+        self.settle(call, outcome.map(Some));
+    }
+
+    fn event(&mut self, port: usize, name: &[u8], json: &[u8]) {
+        let Some(mon) = self.mons.get_mut(port).filter(|mon| !mon.freed) else { return };
+        let bounds = mon.options.bounds;
+        let mut place = None;
+        for sub in mon.subs.iter_mut().filter(|sub| sub.filter.passes(name)) {
+            if own::is_own(name) || sub.load.admit(json.len(), bounds) {
+                let at = *place.get_or_insert_with(|| write(&mut self.arena, name, json));
+                sub.losing = false;
+                let (name_len, json_len) = (name.len(), json.len());
+                self.queue.push_back(Job::Event { mon: port, sub: sub.id, at, name_len, json_len });
+            } else if sub.lose(Loss::new(Some(1))) {
+                self.queue.push_back(Job::Lost { mon: port, sub: sub.id });
+            }
+        }
+        for &key in &mon.streams {
+            let Some(stream) = self.streams.get_mut(key) else { continue };
+            if stream.push(name, json, bounds) {
+                show(stream, mon.state);
+                stream.seats.iter().for_each(|seat| self.seats.notify(*seat));
+                self.disturb = true;
+            }
+        }
+    }
+
+    fn events_lost(&mut self, port: usize, count: Option<u64>) {
+        let Some(mon) = self.mons.get_mut(port).filter(|mon| !mon.freed) else { return };
+        for sub in &mut mon.subs {
+            if sub.lose(Loss::new(count)) {
+                self.queue.push_back(Job::Lost { mon: port, sub: sub.id });
+            }
+        }
+        for &key in &mon.streams {
+            if let Some(stream) = self.streams.get_mut(key) {
+                stream.lose(Loss::new(count));
+            }
+        }
+        self.refresh_streams(port);
+    }
+
+    fn closed(&mut self, port: usize, why: Error) {
+        let Some(mon) = self.mons.get_mut(port) else { return };
+        let was = std::mem::replace(&mut mon.state, State::Disconnected);
+        mon.link = None;
+        let call = mon.connecting.take();
+        if was == State::Connected {
+            self.tell(port, own::DISCONNECTED, &own::disconnected(&why.detail().text));
+        }
+        if let Some(call) = call {
+            self.settle(call, Err(why));
+        }
+        self.refresh_streams(port);
+    }
+}
+
+/// Writes `name` NUL `json` NUL, and says where.
+fn write(arena: &mut Vec<u8>, name: &[u8], json: &[u8]) -> usize {
+    let at = arena.len();
+    arena.reserve(name.len() + json.len() + 2);
+    arena.extend_from_slice(name);
+    arena.push(0);
+    arena.extend_from_slice(json);
+    arena.push(0);
+    at
+}
+
+fn show(stream: &mut Stream, state: State) {
+    let ends = stream.closed || matches!(state, State::New | State::Disconnected);
+    let readable = !stream.is_empty() || ends;
+    if let Some(fd) = &mut stream.fd {
+        fd.set(readable);
+    }
+}
+
+/// The target of a monitor, for messages.
+pub fn target_of(mons: &Slab<Mon>, port: usize) -> String {
+    let handle = mons.get(port).and_then(|mon| mon.handle.upgrade());
+    handle.map(|handle| handle.target().to_string_lossy().into_owned()).unwrap_or_default()
+}

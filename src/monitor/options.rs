@@ -1,0 +1,133 @@
+//! The options of a monitor: their names, their defaults, what they accept.
+
+use crate::error::{Code, Error, Result};
+use crate::events::queue::Bounds;
+
+/// What is set for a monitor.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How long a call with the default timeout waits, in milliseconds; `None` is for ever.
+    pub timeout: Option<u32>,
+    /// The largest message in either direction, in bytes.
+    pub max_message: usize,
+    /// The bounds of each subscription and stream.
+    pub bounds: Bounds,
+    /// Wait for QEMU to dial in, rather than dial.
+    pub listen: bool,
+    /// Enable out-of-band execution where QEMU offers it.
+    pub oob: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            timeout: Some(30_000),
+            max_message: 64 << 20,
+            bounds: Bounds { events: 16_384, bytes: 32 << 20 },
+            listen: false,
+            oob: true,
+        }
+    }
+}
+
+/// When an option may be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// At any time.
+    Always,
+    /// Only while there is no link: it shapes the link.
+    Unlinked,
+}
+
+type Setter = fn(&mut Options, &str) -> std::result::Result<(), String>;
+
+/// Every option: its name, when it may be set, and how its value is read.
+const TABLE: [(&str, When, Setter); 6] = [
+    ("timeout", When::Always, |o, v| timeout(v).map(|t| o.timeout = t)),
+    ("max-message", When::Unlinked, |o, v| number(v, 1024, 1 << 30).map(|n| o.max_message = n)),
+    ("max-events", When::Always, |o, v| number(v, 1, 1 << 30).map(|n| o.bounds.events = n)),
+    ("max-event-bytes", When::Always, |o, v| number(v, 1, 1 << 30).map(|n| o.bounds.bytes = n)),
+    ("listen", When::Unlinked, |o, v| switch(v).map(|on| o.listen = on)),
+    ("oob", When::Unlinked, |o, v| switch(v).map(|on| o.oob = on)),
+];
+
+impl Options {
+    /// Sets an option by name. `linked`: there is a link now.
+    pub fn set(&mut self, name: &str, value: &str, linked: bool) -> Result<()> {
+        let Some((_, when, set)) = TABLE.iter().find(|(known, ..)| *known == name) else {
+            let known: Vec<_> = TABLE.iter().map(|(known, ..)| *known).collect();
+            let text = format!("there is no option \"{name}\"; the options are {}", known.join(", "));
+            return Err(Error::new(Code::InvalidArgument, text));
+        };
+        let mut changed = *self;
+        set(&mut changed, value)
+            .map_err(|want| Error::new(Code::InvalidArgument, format!("option {name} is \"{value}\", expected {want}")))?;
+        if linked && *when == When::Unlinked {
+            let text = format!("option {name} can be set only while the monitor is not connected");
+            return Err(Error::new(Code::State, text));
+        }
+        *self = changed;
+        Ok(())
+    }
+}
+
+fn number(value: &str, least: usize, most: usize) -> std::result::Result<usize, String> {
+    let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    value
+        .parse()
+        .ok()
+        .filter(|n| digits && (least..=most).contains(n))
+        .ok_or_else(|| format!("a number from {least} to {most}"))
+}
+
+fn timeout(value: &str) -> std::result::Result<Option<u32>, String> {
+    if value == "-1" {
+        return Ok(None);
+    }
+    let most = i32::MAX as usize;
+    number(value, 0, most)
+        .map(|n| u32::try_from(n).ok())
+        .map_err(|_| format!("milliseconds (0 to {most}), or -1 for no limit"))
+}
+
+fn switch(value: &str) -> std::result::Result<bool, String> {
+    match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("on or off".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_checked() {
+        let mut options = Options::default();
+        for (name, good, bad) in [
+            ("timeout", &["0", "-1", "2147483647"][..], &["", "-2", "1s", "2147483648", "+1", " 1"][..]),
+            ("max-message", &["1024", "1073741824"], &["1023", "0", "64M", "99999999999999999999"]),
+            ("max-events", &["1"], &["0", "x"]),
+            ("max-event-bytes", &["1"], &["0", "1.5"]),
+            ("listen", &["on", "off"], &["ON", "1", ""]),
+            ("oob", &["on", "off"], &["yes"]),
+        ] {
+            for value in good {
+                options.set(name, value, false).unwrap();
+            }
+            for value in bad {
+                let error = options.set(name, value, false).unwrap_err();
+                assert_eq!(error.code(), Code::InvalidArgument, "{name}={value}");
+                assert!(error.to_string().contains("expected"), "{error}");
+            }
+        }
+        let error = options.set("colour", "red", false).unwrap_err();
+        for (known, ..) in TABLE {
+            assert!(error.to_string().contains(known), "{error}");
+        }
+        assert_eq!(options.set("oob", "off", true).unwrap_err().code(), Code::State);
+        options.set("timeout", "5", true).unwrap();
+        assert_eq!(options.timeout, Some(5));
+    }
+}

@@ -1,0 +1,239 @@
+//! The lead, and how threads wait: whoever finds it free does the I/O, everybody else sleeps until the answer comes, the
+//! lead is passed on, or the deadline is there.
+
+use std::time::{Duration, Instant};
+
+use super::Reactor;
+use super::hub::Waiter;
+use super::shared::{Guard, Shared, Sleep, system};
+use crate::error::{Code, Delivery, Error, Result};
+use crate::reactor::Driver;
+
+/// After so many rounds in a row that could not read everything, deadlines count even so: a flood on one link must not
+/// keep them all from passing.
+const PATIENCE: u32 = 16;
+
+/// What a blocked thread waits for besides the lead.
+#[derive(Clone, Copy, Debug)]
+pub enum Awaited {
+    /// The answer to a call.
+    Call(u32),
+    /// Something in a stream.
+    Stream(usize),
+    /// A callback to run.
+    Turn,
+}
+
+impl Reactor {
+    /// Waits until `ready` has something or the deadline is there, doing the reactor's I/O while nobody else does.
+    pub(super) fn wait<'a, T>(
+        &'a self,
+        mut shared: Guard<'a>,
+        deadline: Option<Instant>,
+        what: Awaited,
+        mut ready: impl FnMut(&mut Shared) -> Option<T>,
+    ) -> Result<(Guard<'a>, Option<T>)> {
+        let mut seat = None;
+        let found = loop {
+            if let Some(found) = ready(&mut shared) {
+                break Some(found);
+            }
+            let late = deadline.is_some_and(|at| at <= Instant::now());
+            if shared.lead.is_some() {
+                shared = self.round(shared, if late { Until::Now } else { Until::at(deadline) }, false)?;
+                if late {
+                    // What arrived in time is in by now.
+                    break ready(&mut shared);
+                }
+            } else if late {
+                break None;
+            } else {
+                shared = self.sit(shared, &mut seat, deadline, what)?;
+            }
+        };
+        if let Some(seat) = seat {
+            mark(&mut shared, what, None, seat);
+            shared.hub.seats.give_back(seat);
+        }
+        self.leave(&mut shared);
+        Ok((shared, found))
+    }
+
+    /// Sleeps without the lead.
+    pub(super) fn sit<'a>(
+        &self,
+        mut shared: Guard<'a>,
+        seat: &mut Option<usize>,
+        deadline: Option<Instant>,
+        what: Awaited,
+    ) -> Result<Guard<'a>> {
+        let seat = *seat.get_or_insert_with(|| shared.hub.seats.take());
+        mark(&mut shared, what, Some(seat), seat);
+        shared.hub.seats.queue_for_lead(seat);
+        let condvar = shared.hub.seats.condvar(seat);
+        let woken = match deadline {
+            None => condvar.wait(shared).ok(),
+            Some(at) => {
+                let left = at.saturating_duration_since(Instant::now());
+                condvar.wait_timeout(shared, left).ok().map(|(shared, _)| shared)
+            }
+        };
+        woken.ok_or_else(|| Error::new(Code::Internal, "a panic happened inside the library"))
+    }
+
+    /// The lead, if it is free and somebody waits for it, goes to him; and everything shows what is to do.
+    pub(super) fn leave(&self, shared: &mut Shared) {
+        if shared.lead.is_some() {
+            shared.hub.seats.pass_lead();
+        }
+        self.settle(shared);
+    }
+
+    /// One round of I/O as the leader, who must find the lead free: waits, takes what has arrived, then expires what is
+    /// overdue.
+    pub(super) fn round<'a>(&'a self, mut shared: Guard<'a>, until: Until, turns: bool) -> Result<Guard<'a>> {
+        let Some(mut lead) = shared.lead.take() else { return Ok(shared) };
+        {
+            let Shared { core, hub, .. } = &mut *shared;
+            core.flush(hub);
+        }
+        let timeout = self.sleep_time(&shared, until);
+        let sleeps = timeout != Some(Duration::ZERO);
+        if sleeps {
+            shared.mask();
+            shared.asleep = Some(Sleep { until: until.earliest(shared.first_deadline()), turns });
+        }
+        drop(shared);
+        let waited = lead.wait(timeout);
+        let mut shared = self.lock()?;
+        shared.asleep = None;
+        {
+            let Shared { core, hub, .. } = &mut *shared;
+            core.round(&mut lead, hub);
+        }
+        shared.lead = Some(lead);
+        waited.map_err(|why| system("waiting for I/O failed", &why))?;
+        self.expire(&mut shared);
+        self.settle(&mut shared);
+        Ok(shared)
+    }
+
+    fn sleep_time(&self, shared: &Shared, until: Until) -> Option<Duration> {
+        if shared.core.has_unfinished() || until == Until::Now {
+            return Some(Duration::ZERO);
+        }
+        let at = until.earliest(shared.first_deadline())?;
+        Some(at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Ends what is overdue, unless something that arrived in time may still be unread.
+    fn expire(&self, shared: &mut Shared) {
+        let Some(first) = shared.first_deadline() else { return };
+        if shared.core.has_unfinished() && shared.unfinished_rounds < PATIENCE {
+            shared.unfinished_rounds += 1;
+            return;
+        }
+        shared.unfinished_rounds = 0;
+        let now = Instant::now();
+        if first > now {
+            return;
+        }
+        let Shared { core, hub, .. } = &mut *shared;
+        core.expire(now, hub);
+        while let Some(call) = shared.hub.timers.pop(now) {
+            if let Some(entry) = shared.hub.calls.get_mut(call) {
+                entry.deadline = None;
+                shared.give_up(call as u32, Code::Timeout);
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Ends a call that nobody answered: its deadline has come, or it was cancelled.
+    pub(super) fn give_up(&mut self, call: u32, code: Code) {
+        let Some(entry) = self.hub.calls.get(call as usize) else { return };
+        let timeout = entry.timeout.map_or_else(|| "the deadline".to_owned(), |ms| format!("{ms} ms"));
+        let connect = entry.request.is_none();
+        let Some(link) = self.hub.mons.get(entry.mon).and_then(|mon| mon.link) else { return };
+        let Shared { core, hub, .. } = self;
+        if connect {
+            // The link of a socket belongs to one monitor: it ends with its deadline, and that answers the call.
+            core.with(link, |driver, io| {
+                let why = driver.not_connected_yet();
+                let text = format!("not connected within {timeout}: {}", why.detail().text);
+                let why = Error::new(why.code(), text).with_errno(why.detail().errno);
+                driver.close(why, io, hub);
+            });
+            return;
+        }
+        let given_up = core.with(link, |driver, io| {
+            let ahead = driver.forgotten();
+            let delivery = driver.forget(call);
+            // Others may have got its place.
+            driver.flush(io, hub);
+            (ahead, delivery)
+        });
+        let Some((ahead, delivery)) = given_up else { return };
+        let error = Error::new(code, given_up_text(code, &timeout, ahead, delivery)).with_delivery(delivery);
+        self.hub.settle(call, Err(error));
+    }
+}
+
+fn given_up_text(code: Code, timeout: &str, ahead: usize, delivery: Delivery) -> String {
+    let mut text = if code == Code::Timeout { format!("no answer within {timeout}") } else { "cancelled".to_owned() };
+    text += match delivery {
+        Delivery::NotSent => "; it was not sent",
+        _ => "; it was sent, so it may still be carried out, and its late answer will be dropped",
+    };
+    if ahead > 0 {
+        text += &format!(" ({ahead} given up before it are still unanswered)");
+    }
+    text
+}
+
+/// How long a round may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Only look.
+    Now,
+    /// Until then.
+    At(Instant),
+    /// Until something happens.
+    Forever,
+}
+
+impl Until {
+    /// Until the deadline, if there is one.
+    pub(super) fn at(deadline: Option<Instant>) -> Until {
+        deadline.map_or(Until::Forever, Until::At)
+    }
+
+    /// The earlier of this and another deadline.
+    fn earliest(self, other: Option<Instant>) -> Option<Instant> {
+        match self {
+            Until::Now | Until::Forever => other,
+            Until::At(at) => Some(other.map_or(at, |other| at.min(other))),
+        }
+    }
+}
+
+/// Notes in which seat a thread waits, or that it waits no more, where those look who have something for it.
+fn mark(shared: &mut Shared, what: Awaited, seat: Option<usize>, own: usize) {
+    match what {
+        Awaited::Call(call) => {
+            if let Some(entry) = shared.hub.calls.get_mut(call as usize) {
+                if let Waiter::Thread(place, _) = &mut entry.waiter {
+                    *place = seat;
+                }
+            }
+        }
+        Awaited::Stream(key) => {
+            if let Some(stream) = shared.hub.streams.get_mut(key) {
+                stream.seats.retain(|other| *other != own);
+                stream.seats.extend(seat);
+            }
+        }
+        Awaited::Turn => shared.turner = seat,
+    }
+}

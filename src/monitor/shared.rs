@@ -1,0 +1,201 @@
+//! What the lock of a reactor protects, and what has to agree whenever it is let go.
+
+use std::os::fd::AsRawFd;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Waker};
+
+use super::Reactor;
+use super::hub::Hub;
+use super::memo::Memo;
+use super::worker::Worker;
+use crate::driver::Link;
+use crate::error::{Code, Error, Result};
+use crate::reactor::lead::Lead;
+use crate::reactor::{Core, TIMER, WAKER};
+use crate::sys::watch::Watch;
+
+/// The lock, held.
+pub type Guard<'a> = MutexGuard<'a, Shared>;
+
+/// Everything of a reactor.
+pub struct Shared {
+    /// The drivers.
+    pub core: Core<Link>,
+    /// The monitors and all that waits.
+    pub hub: Hub,
+    /// The lead, unless somebody has it.
+    pub lead: Option<Lead>,
+    /// The leader is asleep, until then at the latest.
+    pub asleep: Option<Sleep>,
+    /// Who runs callbacks.
+    pub dispatcher: Option<usize>,
+    /// The monitor whose callback runs.
+    pub running: Option<usize>,
+    /// How many threads wait for the dispatcher's role or the end of a callback.
+    pub role_waiters: usize,
+    /// The seat of a `turn` that waits for the lead.
+    pub turner: Option<usize>,
+    /// The thread that turns, when the library has one.
+    pub worker: Option<Worker>,
+    /// That thread is to end with the turn that it is in.
+    pub stopping: bool,
+    /// Who can still turn this reactor: the application's share in it, and each monitor.
+    pub shares: usize,
+    /// The last checked request.
+    pub memo: Memo,
+    /// Rounds in a row that left something unread.
+    pub unfinished_rounds: u32,
+    watch: Option<Watch>,
+    armed: Option<Instant>,
+}
+
+/// What wakes a sleeping leader.
+#[derive(Clone, Copy, Debug)]
+pub struct Sleep {
+    /// Its own deadline; `None` is for ever.
+    pub until: Option<Instant>,
+    /// It runs callbacks as well.
+    pub turns: bool,
+}
+
+impl Shared {
+    /// Around a fresh epoll instance.
+    pub fn new(lead: Lead, core: Core<Link>, shares: usize) -> Self {
+        Shared {
+            core,
+            hub: Hub::default(),
+            lead: Some(lead),
+            asleep: None,
+            dispatcher: None,
+            running: None,
+            role_waiters: 0,
+            turner: None,
+            worker: None,
+            stopping: false,
+            shares,
+            memo: Memo::default(),
+            unfinished_rounds: 0,
+            watch: None,
+            armed: None,
+        }
+    }
+
+    /// The earliest deadline of all.
+    pub fn first_deadline(&self) -> Option<Instant> {
+        match (self.core.first_deadline(), self.hub.timers.first()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Hides from a foreign loop what a sleeping leader takes care of.
+    pub fn mask(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.mask(true);
+        }
+    }
+
+    /// Makes the watched descriptor tell the truth: readable exactly while a `turn(0)` would find something to do.
+    fn show(&mut self, woken: bool) {
+        let first = self.first_deadline();
+        let Some(watch) = &mut self.watch else { return };
+        let free = self.lead.is_some();
+        let callbacks = !self.hub.queue.is_empty() && self.dispatcher.is_none();
+        watch.raise(callbacks || woken || (free && self.core.has_unfinished()));
+        if free {
+            watch.mask(false);
+        }
+        if first != self.armed {
+            watch.arm(first.map(|at| at.saturating_duration_since(Instant::now())));
+            self.armed = first;
+        }
+    }
+
+    /// The descriptor for foreign loops; made when it is first asked for.
+    fn watch(&mut self, epoll: i32) -> std::io::Result<i32> {
+        if self.watch.is_none() {
+            let watch = Watch::new(epoll)?;
+            let timer = watch.timer();
+            mio::event::Source::register(&mut SourceFd(&timer), self.core.registry(), TIMER, Interest::READABLE)?;
+            self.watch = Some(watch);
+        }
+        Ok(self.watch.as_ref().map_or(-1, AsRawFd::as_raw_fd))
+    }
+}
+
+impl Reactor {
+    /// Takes the lock. A panic while it was held leaves nothing behind that could be relied on.
+    pub(super) fn lock(&self) -> Result<Guard<'_>> {
+        self.shared.lock().map_err(|_| poisoned())
+    }
+
+    /// Takes the lock to tear down, whatever happened before.
+    pub(super) fn lock_to_end(&self) -> Guard<'_> {
+        self.shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// To be called after every change, before the lock is let go: wakes who has to know, and shows what is to do.
+    pub(super) fn settle(&self, shared: &mut Shared) {
+        let disturbed = std::mem::take(&mut shared.hub.disturb);
+        let callbacks = !shared.hub.queue.is_empty();
+        if let Some(sleep) = shared.asleep {
+            let earlier = |at: Instant| sleep.until.is_none_or(|until| at < until);
+            let due = shared.first_deadline().is_some_and(earlier);
+            if disturbed || due || (callbacks && sleep.turns) || shared.core.has_unfinished() {
+                self.interrupt(shared);
+            }
+        }
+        // A turn that waits for the lead holds the dispatcher's role: callbacks need no lead.
+        if let Some(seat) = shared.turner.filter(|_| callbacks) {
+            shared.hub.seats.notify(seat);
+        }
+        shared.show(self.wake_pending());
+    }
+
+    /// Ends the leader's sleep.
+    pub(super) fn interrupt(&self, shared: &mut Shared) {
+        // Asked for once is enough: the next sleep sets it anew.
+        shared.asleep = None;
+        if let Ok(waker) = self.waker(shared) {
+            let _ = waker.wake();
+        }
+    }
+
+    /// The waker; made when it is first needed.
+    pub(super) fn waker(&self, shared: &Shared) -> Result<&Waker> {
+        if let Some(waker) = self.waker.get() {
+            return Ok(waker);
+        }
+        let waker = Waker::new(shared.core.registry(), WAKER).map_err(|why| system("a waker cannot be made", &why))?;
+        Ok(self.waker.get_or_init(|| waker))
+    }
+
+    /// The descriptor that a foreign event loop watches for reading.
+    pub fn fd(&self) -> Result<i32> {
+        let mut shared = self.lock()?;
+        self.waker(&shared)?;
+        let epoll = self.epoll;
+        let fd = shared.watch(epoll).map_err(|why| system("the reactor's descriptor cannot be made", &why))?;
+        if shared.asleep.is_some() {
+            shared.mask();
+        }
+        self.settle(&mut shared);
+        Ok(fd)
+    }
+}
+
+/// The error after a panic.
+fn poisoned() -> Error {
+    Error::new(Code::Internal, "an earlier call panicked inside the library: this reactor does no more work")
+}
+
+/// An error of the operating system.
+pub(super) fn system(text: &str, why: &std::io::Error) -> Error {
+    Error::from_io(Code::System, text, why)
+}
+
+/// A lock around what a reactor is made of.
+pub(super) type Lock = Mutex<Shared>;

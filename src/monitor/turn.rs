@@ -1,0 +1,255 @@
+//! Turning: one round of I/O, then the callbacks that are queued by then.
+
+use std::ffi::CStr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::hub::Job;
+use super::inside::{callback, in_callback, this_thread};
+use super::roles::{Awaited, Until};
+use super::shared::Guard;
+use super::{Monitor, Reactor, Timeout};
+use crate::error::{Code, Error, Result};
+use crate::events::own;
+use crate::events::queue::Loss;
+
+impl Reactor {
+    /// Does the work there is, waiting for some at most this long, and runs callbacks. Tells how many ran.
+    pub fn turn(&self, timeout: Timeout) -> Result<usize> {
+        if in_callback() {
+            return Err(Error::new(Code::State, "a callback cannot turn a reactor"));
+        }
+        let deadline = match timeout {
+            Timeout::Forever => None,
+            Timeout::Millis(ms) => Some(super::after(ms)),
+            Timeout::Default => {
+                return Err(Error::new(Code::InvalidArgument, "a reactor has no default timeout to turn with"));
+            }
+        };
+        let shared = self.lock()?;
+        if shared.worker.is_some() {
+            return Err(Error::new(Code::State, "the reactor is started: its own thread turns it"));
+        }
+        self.turn_with(shared, deadline, timeout == Timeout::Millis(0))
+    }
+
+    /// Ends a turn: the one that runs, or the next. Any thread may call it, and a signal handler too.
+    pub fn wake(&self) {
+        self.wake.store(true, Ordering::Release);
+        if let Some(waker) = self.waker.get() {
+            let _ = waker.wake();
+        }
+    }
+
+    /// Was [`Reactor::wake`] called, with no turn since?
+    pub(super) fn wake_pending(&self) -> bool {
+        self.wake.load(Ordering::Acquire)
+    }
+
+    pub(super) fn turn_with(&self, shared: Guard<'_>, deadline: Option<Instant>, look: bool) -> Result<usize> {
+        let Some(mut shared) = self.take_role(shared, deadline, look)? else { return Ok(0) };
+        self.waker(&shared)?;
+        let mut seat = None;
+        let gathered = self.gather(shared, &mut seat, deadline, look);
+        shared = match gathered {
+            Ok(shared) => shared,
+            Err(why) => {
+                let mut shared = self.lock_to_end();
+                shared.dispatcher = None;
+                self.leave(&mut shared);
+                return Err(why);
+            }
+        };
+        if let Some(seat) = seat {
+            shared.turner = None;
+            shared.hub.seats.give_back(seat);
+        }
+        let (mut shared, count) = self.run_batch(shared);
+        if shared.shares == 0 {
+            shared = self.run_all(shared);
+        }
+        shared.dispatcher = None;
+        if shared.role_waiters > 0 {
+            self.role.notify_all();
+        }
+        {
+            // What the callbacks started goes out in one piece.
+            let shared = &mut *shared;
+            shared.core.flush(&mut shared.hub);
+        }
+        self.leave(&mut shared);
+        Ok(count)
+    }
+
+    /// Becomes the dispatcher. `None`: somebody else was it until the deadline.
+    fn take_role<'a>(&self, mut shared: Guard<'a>, deadline: Option<Instant>, look: bool) -> Result<Option<Guard<'a>>> {
+        while shared.dispatcher.is_some() {
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            if look || left.is_some_and(|left| left.is_zero()) {
+                return Ok(None);
+            }
+            shared.role_waiters += 1;
+            let woken = match left {
+                None => self.role.wait(shared).ok(),
+                Some(left) => self.role.wait_timeout(shared, left).ok().map(|(shared, _)| shared),
+            };
+            shared = woken.ok_or_else(|| Error::new(Code::Internal, "a panic happened inside the library"))?;
+            shared.role_waiters -= 1;
+        }
+        shared.dispatcher = Some(this_thread());
+        Ok(Some(shared))
+    }
+
+    /// Does I/O until there is a callback to run, the deadline is there, or somebody wakes it.
+    fn gather<'a>(
+        &'a self,
+        mut shared: Guard<'a>,
+        seat: &mut Option<usize>,
+        deadline: Option<Instant>,
+        look: bool,
+    ) -> Result<Guard<'a>> {
+        let mut last = look;
+        loop {
+            last |= shared.stopping || self.wake.swap(false, Ordering::AcqRel);
+            let wait = !last && shared.hub.queue.is_empty();
+            if shared.lead.is_some() {
+                shared = self.round(shared, if wait { Until::at(deadline) } else { Until::Now }, true)?;
+            } else if wait {
+                shared = self.sit(shared, seat, deadline, Awaited::Turn)?;
+            }
+            let late = deadline.is_some_and(|at| at <= Instant::now());
+            let done = !wait || late || shared.stopping || !shared.hub.queue.is_empty();
+            if done || self.wake.swap(false, Ordering::AcqRel) {
+                return Ok(shared);
+            }
+        }
+    }
+
+    /// Runs what is queued now; what comes meanwhile stays for the next turn.
+    fn run_batch<'a>(&'a self, mut shared: Guard<'a>) -> (Guard<'a>, usize) {
+        if shared.hub.queue.is_empty() {
+            return (shared, 0);
+        }
+        // The others may do I/O while callbacks run.
+        if shared.lead.is_some() {
+            shared.hub.seats.pass_lead();
+        }
+        let texts = shared.hub.begin_batch();
+        self.settle(&mut shared);
+        let mut count = 0;
+        while let Some(job) = shared.hub.batch.pop_front() {
+            count += 1;
+            shared = self.run_job(shared, job, &texts);
+        }
+        shared.hub.end_batch(texts);
+        (shared, count)
+    }
+
+    /// Runs everything: nobody will turn this reactor again.
+    pub(super) fn run_all<'a>(&'a self, mut shared: Guard<'a>) -> Guard<'a> {
+        while !shared.hub.queue.is_empty() {
+            shared = self.run_batch(shared).0;
+        }
+        shared
+    }
+
+    fn run_job<'a>(&'a self, mut shared: Guard<'a>, job: Job, texts: &[u8]) -> Guard<'a> {
+        let port = job.mon();
+        let Some(mon) = shared.hub.mons.get_mut(port) else { return shared };
+        if let Job::Farewell { .. } = job {
+            let gone = shared.hub.mons.remove(port);
+            drop(shared);
+            callback(|| drop(gone));
+            return self.lock_to_end();
+        }
+        let Some(handle) = mon.handle.upgrade() else { return shared };
+        match job {
+            Job::Event { sub, at, name_len, json_len, .. } => {
+                let name = text(texts, at, name_len);
+                let json = text(texts, at + name_len + 1, json_len);
+                if let Some(entry) = mon.subs.iter_mut().find(|entry| entry.id == sub) {
+                    entry.leave(name.to_bytes(), json_len);
+                    return self.run_event(shared, &handle, sub, name, json);
+                }
+            }
+            Job::Lost { sub, .. } => {
+                if let Some(entry) = mon.subs.iter_mut().find(|entry| entry.id == sub) {
+                    let loss: Loss = entry.take_loss();
+                    let mut json = loss.json();
+                    json.push(0);
+                    let mut name = own::EVENTS_LOST.as_bytes().to_vec();
+                    name.push(0);
+                    let (name, json) = (text(&name, 0, name.len() - 1), text(&json, 0, json.len() - 1));
+                    return self.run_event(shared, &handle, sub, name, json);
+                }
+            }
+            Job::Reply { handler, outcome, .. } => {
+                return self.unlocked(shared, &handle, || handler(&handle, outcome));
+            }
+            Job::Done { handler, outcome, .. } => {
+                return self.unlocked(shared, &handle, || handler(&handle, outcome));
+            }
+            Job::Farewell { .. } => {}
+        }
+        shared
+    }
+
+    fn run_event<'a>(
+        &'a self,
+        mut shared: Guard<'a>,
+        handle: &Arc<Monitor>,
+        sub: u64,
+        name: &CStr,
+        json: &CStr,
+    ) -> Guard<'a> {
+        let find = |shared: &mut Guard<'a>| {
+            let mon = shared.hub.mons.get_mut(handle.key()).filter(|mon| mon.serial == handle.serial())?;
+            mon.subs.iter().position(|entry| entry.id == sub)
+        };
+        let Some(at) = find(&mut shared) else { return shared };
+        let Some(mut handler) = shared.hub.mons.get_mut(handle.key()).and_then(|mon| mon.subs[at].handler.take())
+        else {
+            return shared;
+        };
+        shared = self.unlocked(shared, handle, || handler(handle, name, json));
+        match find(&mut shared) {
+            Some(at) => {
+                if let Some(mon) = shared.hub.mons.get_mut(handle.key()) {
+                    mon.subs[at].handler = Some(handler);
+                }
+                shared
+            }
+            None => {
+                // Unsubscribed meanwhile: this was its last call.
+                drop(shared);
+                callback(|| drop(handler));
+                self.lock_to_end()
+            }
+        }
+    }
+
+    /// Runs a callback with the lock let go. A panic of a Rust callback goes on after the books are in order.
+    fn unlocked<'a>(&'a self, mut shared: Guard<'a>, handle: &Arc<Monitor>, run: impl FnOnce()) -> Guard<'a> {
+        shared.running = Some(handle.key());
+        drop(shared);
+        let outcome = catch_unwind(AssertUnwindSafe(|| callback(run)));
+        let mut shared = self.lock_to_end();
+        shared.running = None;
+        if shared.role_waiters > 0 {
+            self.role.notify_all();
+        }
+        if let Err(panic) = outcome {
+            shared.dispatcher = None;
+            drop(shared);
+            resume_unwind(panic);
+        }
+        shared
+    }
+}
+
+/// The text of this length, with the NUL behind it.
+fn text(texts: &[u8], at: usize, len: usize) -> &CStr {
+    texts.get(at..at + len + 1).and_then(|text| CStr::from_bytes_with_nul(text).ok()).unwrap_or_default()
+}

@@ -1,0 +1,365 @@
+//! Bytes of a QMP monitor, in any split, to whole messages that are told apart.
+//!
+//! QEMU ends a message with CR LF but does not promise one a line (`pretty=on` does not write so), so messages are found
+//! by their JSON structure. Scanning structure costs a dozen instructions a byte. Where the greeting has shown QEMU's
+//! compact writer, a message that begins in one of its exact forms is framed by its line end instead, if its tail has
+//! the exact form too: a JSON string holds no raw newline, so such a line is a message.
+
+use std::ops::Range;
+
+use memchr::memchr2;
+
+use super::json::{Mode, Scanner};
+use crate::error::{Code, Error, Result};
+
+const KEYS: [&str; 5] = ["QMP", "event", "return", "error", "id"];
+const KINDS: [Kind; 4] = [Kind::Greeting, Kind::Event, Kind::Return, Kind::Error];
+const ID: usize = 4;
+
+const COMPACT_GREETING: &[u8] = br#"{"QMP": {"version": {"qemu": {"#;
+const OBJECT_REPLY: &[u8] = br#"{"return": {"#;
+const ARRAY_REPLY: &[u8] = br#"{"return": ["#;
+const EVENT: &[u8] = br#"{"timestamp": {"seconds": "#;
+const REPLY_VALUE: usize = OBJECT_REPLY.len() - 1;
+
+/// Finds messages in a growing buffer.
+#[derive(Debug)]
+pub struct Framer {
+    limit: usize,
+    /// Where the current message begins.
+    start: usize,
+    /// How far the line end was searched for.
+    searched: usize,
+    /// How much of an oversized message was dropped already.
+    dropped: u64,
+    phase: Phase,
+    /// The peer writes as QEMU's compact writer does.
+    compact: bool,
+    /// Made when a message needs it.
+    scanner: Option<Box<Scanner>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Between,
+    Line,
+    Structure,
+    Skip,
+}
+
+/// What was found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// No whole message: read more.
+    More,
+    /// A whole message.
+    Message(Message),
+    /// A message over the size limit has ended; the stream is in step.
+    TooLarge(TooLarge),
+}
+
+/// A whole message; all offsets are into the buffer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its first byte.
+    pub start: usize,
+    /// Behind its last byte.
+    pub end: usize,
+    /// What it is.
+    pub kind: Kind,
+    /// Its id.
+    pub id: Id,
+    /// The member `id` and one comma; empty if there is none.
+    pub id_member: Range<usize>,
+    /// The value of `id`; empty if there is none.
+    pub id_value: Range<usize>,
+    /// The value of `return`, `error` or `QMP`; an event's name without its quotes.
+    pub value: Range<usize>,
+}
+
+/// What a message is (qmp-spec: "Server Greeting", "Asynchronous events", "Success", "Error").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The first message of a session.
+    Greeting,
+    /// An event.
+    Event,
+    /// A successful reply.
+    Return,
+    /// An error reply.
+    Error,
+}
+
+/// The id of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Id {
+    /// It has none.
+    None,
+    /// A plain number.
+    Number(u64),
+    /// Something that we never send.
+    Other,
+}
+
+/// What is known of a message over the size limit.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooLarge {
+    /// Its id.
+    pub id: Id,
+    /// What it was, if that could be told.
+    pub kind: Option<Kind>,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl Framer {
+    /// `limit` bounds a message in bytes.
+    pub fn new(limit: usize) -> Self {
+        let phase = Phase::Between;
+        Framer { limit, start: 0, searched: 0, dropped: 0, phase, compact: false, scanner: None }
+    }
+
+    /// Looks for the next message. `outstanding` tells the ids of requests that wait for a reply.
+    pub fn next(&mut self, buf: &[u8], outstanding: impl Fn(u64) -> bool) -> Result<Step> {
+        loop {
+            match self.phase {
+                Phase::Between => {
+                    if !self.begin(buf)? {
+                        return Ok(Step::More);
+                    }
+                }
+                Phase::Line => match self.line(buf, &outstanding) {
+                    Some(step) => return Ok(step),
+                    None => self.begin_structure(),
+                },
+                Phase::Structure | Phase::Skip => return self.structure(buf),
+            }
+        }
+    }
+
+    /// How many bytes at the front of the buffer are no longer needed.
+    pub fn consumed(&self) -> usize {
+        match (&self.scanner, self.phase) {
+            (Some(scanner), Phase::Skip) => scanner.keep_from(),
+            _ => self.start,
+        }
+    }
+
+    /// The owner dropped [`Framer::consumed`] bytes from the front of the buffer.
+    pub fn shift(&mut self) {
+        let n = self.consumed();
+        if n == 0 {
+            return;
+        }
+        if let Some(scanner) = &mut self.scanner {
+            scanner.shift(n);
+        }
+        self.searched = self.searched.saturating_sub(n);
+        self.dropped = self.dropped.saturating_add(n.saturating_sub(self.start) as u64);
+        self.start = self.start.saturating_sub(n);
+    }
+
+    /// Is this inside a message over the size limit, whose bytes are being dropped?
+    pub fn skipping(&self) -> bool {
+        self.phase == Phase::Skip
+    }
+
+    /// How many bytes of it were dropped so far.
+    pub fn skipped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// What the message being skipped is, if that can be told yet.
+    pub fn skipped_kind(&self) -> Option<Kind> {
+        let scanner = self.scanner.as_ref()?;
+        KINDS.iter().enumerate().find(|(index, _)| scanner.seen(*index)).map(|(_, kind)| *kind)
+    }
+
+    /// Finds the beginning of a message. False: there is none, or too little of it to choose how to read it.
+    fn begin(&mut self, buf: &[u8]) -> Result<bool> {
+        self.skip_space(buf);
+        let rest = buf.get(self.start..).unwrap_or_default();
+        let Some(first) = rest.first() else { return Ok(false) };
+        if *first != b'{' {
+            return Err(broken("expected a JSON object", rest));
+        }
+        if self.compact {
+            let forms = [OBJECT_REPLY, ARRAY_REPLY, EVENT];
+            if forms.iter().any(|form| rest.starts_with(form)) {
+                self.phase = Phase::Line;
+                self.searched = self.start;
+                return Ok(true);
+            }
+            if forms.iter().any(|form| form.starts_with(rest)) {
+                return Ok(false);
+            }
+        }
+        self.begin_structure();
+        Ok(true)
+    }
+
+    fn skip_space(&mut self, buf: &[u8]) {
+        let rest = buf.get(self.start..).unwrap_or_default();
+        let space = rest.iter().take_while(|byte| matches!(**byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+        self.start = self.start.wrapping_add(space);
+    }
+
+    fn begin_structure(&mut self) {
+        self.phase = Phase::Structure;
+        let start = self.start;
+        self.scanner.get_or_insert_with(|| Box::new(Scanner::new(&KEYS, Mode::Peer))).restart(start);
+    }
+
+    /// The fast path. `None`: this message is for the scanner.
+    fn line(&mut self, buf: &[u8], outstanding: &impl Fn(u64) -> bool) -> Option<Step> {
+        let rest = buf.get(self.searched..).unwrap_or_default();
+        // A NUL must not get through, and costs nothing more to look for.
+        let Some(found) = memchr2(b'\n', 0, rest) else {
+            self.searched = buf.len();
+            let held = buf.len().saturating_sub(self.start);
+            return (held <= self.limit).then_some(Step::More);
+        };
+        let newline = self.searched.wrapping_add(found);
+        let line = buf.get(self.start..newline)?;
+        if rest.get(found) != Some(&b'\n') {
+            return None;
+        }
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.len() > self.limit || !line.is_ascii() {
+            return None;
+        }
+        let mut message = if line.starts_with(EVENT) { event(line)? } else { reply(line, outstanding)? };
+        let start = self.start;
+        for range in [&mut message.id_member, &mut message.id_value, &mut message.value] {
+            *range = range.start.wrapping_add(start)..range.end.wrapping_add(start);
+        }
+        message.start = start;
+        message.end = start.wrapping_add(line.len());
+        self.finish(buf, newline.wrapping_add(1));
+        Some(Step::Message(message))
+    }
+
+    /// Ends a message: the next one begins behind `end` and white space.
+    fn finish(&mut self, buf: &[u8], end: usize) {
+        self.start = end;
+        self.dropped = 0;
+        self.phase = Phase::Between;
+        self.skip_space(buf);
+    }
+
+    fn structure(&mut self, buf: &[u8]) -> Result<Step> {
+        let Some(scanner) = &mut self.scanner else { return Ok(Step::More) };
+        let done = scanner.scan(buf).map_err(|fault| {
+            let near = buf.get(fault.at.saturating_sub(20).max(self.start.min(fault.at))..).unwrap_or_default();
+            broken(fault.what, near)
+        })?;
+        let end = scanner.position();
+        if self.phase == Phase::Structure && end.saturating_sub(self.start) > self.limit {
+            self.phase = Phase::Skip;
+        }
+        if !done {
+            return Ok(Step::More);
+        }
+        if self.phase == Phase::Skip {
+            let kind = self.skipped_kind();
+            let size = self.dropped.saturating_add(end.saturating_sub(self.start) as u64);
+            let id = self.id();
+            self.finish(buf, end);
+            return Ok(Step::TooLarge(TooLarge { id, kind, size }));
+        }
+        let message = self.classify(buf, end)?;
+        if message.kind == Kind::Greeting {
+            let line = buf.get(message.start..end).unwrap_or_default();
+            let ends_as_qemu = buf.get(end..).unwrap_or_default().starts_with(b"\r\n");
+            self.compact = ends_as_qemu && line.starts_with(COMPACT_GREETING) && !line.contains(&b'\n');
+        }
+        if self.compact {
+            // Few messages will need it again.
+            self.scanner = None;
+        }
+        self.finish(buf, end);
+        Ok(Step::Message(message))
+    }
+
+    fn id(&self) -> Id {
+        match &self.scanner {
+            Some(scanner) if scanner.seen(ID) => scanner.number().map_or(Id::Other, Id::Number),
+            _ => Id::None,
+        }
+    }
+
+    fn classify(&self, buf: &[u8], end: usize) -> Result<Message> {
+        let text = buf.get(self.start..end).unwrap_or_default();
+        if let Err(why) = std::str::from_utf8(text) {
+            return Err(broken("invalid UTF-8", text.get(why.valid_up_to()..).unwrap_or_default()));
+        }
+        let Some(scanner) = &self.scanner else { return Err(broken("no message", text)) };
+        let mut found = KINDS.iter().enumerate().filter_map(|(index, kind)| Some((*kind, scanner.member(index)?)));
+        let (Some((kind, member)), None) = (found.next(), found.next()) else {
+            return Err(broken("expected one of the members QMP, event, return and error", text));
+        };
+        let mut value = member.value.clone();
+        if kind == Kind::Event {
+            let name = buf.get(value.clone()).unwrap_or_default();
+            let plain = name.len() > 2 && name.first() == Some(&b'"') && !name.contains(&b'\\');
+            if !plain {
+                return Err(broken("expected the name of an event", name));
+            }
+            value = value.start.wrapping_add(1)..value.end.saturating_sub(1);
+        }
+        let id = scanner.member(ID).cloned().unwrap_or_default();
+        let (id_member, id_value) = (id.cut, id.value);
+        Ok(Message { start: self.start, end, kind, id: self.id(), id_member, id_value, value })
+    }
+}
+
+/// A reply in QEMU's compact form; offsets are into the line.
+fn reply(line: &[u8], outstanding: &impl Fn(u64) -> bool) -> Option<Message> {
+    const TAIL: &[u8] = b", \"id\": ";
+    let body = line.strip_suffix(b"}")?;
+    let digits = body.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let (before, number) = body.split_at_checked(body.len().checked_sub(digits)?)?;
+    // One more digit than any slot has.
+    if number.is_empty() || number.len() > 11 {
+        return None;
+    }
+    let id = number.iter().fold(0u64, |id, digit| id.wrapping_mul(10).wrapping_add(digit.wrapping_sub(b'0').into()));
+    let value = before.strip_suffix(TAIL)?;
+    let closer = if line.starts_with(OBJECT_REPLY) { b'}' } else { b']' };
+    if value.last() != Some(&closer) || value.len() < OBJECT_REPLY.len() || !outstanding(id) {
+        return None;
+    }
+    let (id_value, id_member) = (before.len()..body.len(), value.len()..body.len());
+    let value = REPLY_VALUE..value.len();
+    Some(Message { start: 0, end: 0, kind: Kind::Return, id: Id::Number(id), id_member, id_value, value })
+}
+
+/// An event in QEMU's compact form; offsets are into the line.
+fn event(line: &[u8]) -> Option<Message> {
+    let rest = integer(line.strip_prefix(EVENT)?)?;
+    let rest = integer(rest.strip_prefix(b", \"microseconds\": ")?)?;
+    let rest = rest.strip_prefix(b"}, \"event\": \"")?;
+    let len = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')).count();
+    let (_, tail) = rest.split_at_checked(len).filter(|_| len > 0)?;
+    let tail = tail.strip_prefix(b"\"")?;
+    let plain = tail == b"}";
+    let with_data = tail.starts_with(b", \"data\": {") && tail.ends_with(b"}}") && tail.len() > b", \"data\": {".len() + 1;
+    if !plain && !with_data {
+        return None;
+    }
+    let start = line.len().checked_sub(rest.len())?;
+    let value = start..start.checked_add(len)?;
+    Some(Message { start: 0, end: 0, kind: Kind::Event, id: Id::None, id_member: 0..0, id_value: 0..0, value })
+}
+
+/// What follows an integer.
+fn integer(text: &[u8]) -> Option<&[u8]> {
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    text.get(digits..).filter(|_| digits > 0)
+}
+
+fn broken(what: &str, near: &[u8]) -> Error {
+    let shown = near.get(..40).unwrap_or(near).escape_ascii();
+    Error::new(Code::Protocol, format!("not QMP: {what}, near \"{shown}\""))
+}

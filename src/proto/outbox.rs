@@ -1,0 +1,137 @@
+//! What is to be written: one run of bytes, in which some commands carry an attachment (descriptors).
+
+use std::collections::VecDeque;
+
+/// An outbox whose buffer grew beyond this gives it back when it has run empty.
+const KEEP: usize = 4096;
+
+/// Bytes on their way to the wire. `F` is what may go with a command: to this layer it is opaque.
+#[derive(Debug)]
+pub struct Outbox<F> {
+    bytes: Vec<u8>,
+    /// How many of `bytes` are written.
+    sent: usize,
+    /// How many bytes were written in all: positions on the wire do not move when `bytes` does.
+    written: u64,
+    attached: VecDeque<Attached<F>>,
+}
+
+#[derive(Debug)]
+struct Attached<F> {
+    start: u64,
+    len: usize,
+    what: F,
+}
+
+/// Where a command lies on the wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// The position of its first byte, counted from the first byte ever written.
+    pub start: u64,
+    /// Its length in bytes.
+    pub len: usize,
+}
+
+impl<F> Outbox<F> {
+    /// Nothing to write.
+    pub fn new() -> Self {
+        Outbox { bytes: Vec::new(), sent: 0, written: 0, attached: VecDeque::new() }
+    }
+
+    /// Appends the parts as one command.
+    pub fn push(&mut self, parts: &[&[u8]], attachment: Option<F>) -> Span {
+        let start = self.written.saturating_add((self.bytes.len().saturating_sub(self.sent)) as u64);
+        let before = self.bytes.len();
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        let len = self.bytes.len().saturating_sub(before);
+        if let Some(what) = attachment {
+            self.attached.push_back(Attached { start, len, what });
+        }
+        Span { start, len }
+    }
+
+    /// The next bytes to write in one go, and what has to go with their first byte.
+    ///
+    /// A command with an attachment stands alone, so that nothing comes between it and its descriptors.
+    pub fn next(&self) -> Option<(&[u8], Option<&F>)> {
+        let rest = self.bytes.get(self.sent..).filter(|rest| !rest.is_empty())?;
+        let Some(first) = self.attached.front() else { return Some((rest, None)) };
+        let ahead = usize::try_from(first.start.saturating_sub(self.written)).unwrap_or(usize::MAX);
+        let (len, what) = if ahead == 0 { (first.len, Some(&first.what)) } else { (ahead, None) };
+        Some((rest.get(..len).unwrap_or(rest), what))
+    }
+
+    /// `n` bytes of what [`Outbox::next`] gave are written; an attachment is gone with the first of them.
+    pub fn wrote(&mut self, n: usize) {
+        self.sent = self.sent.saturating_add(n).min(self.bytes.len());
+        self.written = self.written.saturating_add(n as u64);
+        if self.attached.front().is_some_and(|first| first.start < self.written) {
+            self.attached.pop_front();
+        }
+        if self.sent == self.bytes.len() {
+            self.sent = 0;
+            if self.bytes.capacity() > KEEP { self.bytes = Vec::new() } else { self.bytes.clear() }
+        }
+    }
+
+    /// Has any byte of this command been written?
+    pub fn has_begun(&self, span: Span) -> bool {
+        span.start < self.written
+    }
+
+    /// Takes back a command of which no byte is written; those behind it move up by its length.
+    pub fn take_back(&mut self, span: Span) {
+        let at = span.start.saturating_sub(self.written).saturating_add(self.sent as u64);
+        let start = usize::try_from(at).unwrap_or(usize::MAX).min(self.bytes.len());
+        let end = start.saturating_add(span.len).min(self.bytes.len());
+        self.bytes.drain(start..end);
+        self.attached.retain(|a| a.start != span.start);
+        for a in self.attached.iter_mut().filter(|a| a.start > span.start) {
+            a.start = a.start.saturating_sub(span.len as u64);
+        }
+    }
+}
+
+impl<F> Default for Outbox<F> {
+    fn default() -> Self {
+        Outbox::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attachment_goes_with_the_first_byte_of_its_own_command() {
+        let mut out = Outbox::new();
+        out.push(&[b"one", b"!"], None);
+        out.push(&[b"two"], Some(2));
+        out.push(&[b"three"], None);
+        assert_eq!(out.next(), Some((&b"one!"[..], None)));
+        out.wrote(1);
+        assert_eq!(out.next(), Some((&b"ne!"[..], None)));
+        out.wrote(3);
+        assert_eq!(out.next(), Some((&b"two"[..], Some(&2))));
+        out.wrote(1);
+        assert_eq!(out.next(), Some((&b"wothree"[..], None)));
+        out.wrote(7);
+        assert_eq!(out.next(), None);
+    }
+
+    #[test]
+    fn what_has_not_begun_can_be_taken_back() {
+        let mut out = Outbox::new();
+        let one = out.push(&[b"one"], None);
+        let two = out.push(&[b"twotwo"], Some(2));
+        let three = out.push(&[b"three"], Some(3));
+        out.wrote(1);
+        assert!(out.has_begun(one) && !out.has_begun(two) && !out.has_begun(three));
+        out.take_back(two);
+        assert_eq!(out.next(), Some((&b"ne"[..], None)));
+        out.wrote(2);
+        assert_eq!(out.next(), Some((&b"three"[..], Some(&3))));
+    }
+}

@@ -1,0 +1,352 @@
+//! One QMP session, from the greeting to the last reply (QEMU: docs/interop/qmp-spec).
+//!
+//! The owner reads bytes into a buffer and calls [`Qmp::next`] until it has no more to tell; writes what
+//! [`Qmp::output`] shows; and hands in requests by [`Qmp::submit`]. `F` is whatever travels with a request besides its
+//! bytes (descriptors); this layer never looks at it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::frame::{Framer, Id, Kind, Message, Step, TooLarge};
+use super::outbox::Outbox;
+use super::request::Request;
+use super::slots::{Slot, Slots};
+use crate::error::{Code, Delivery, Error, Result};
+
+/// With out-of-band execution enabled QEMU queues this many in-band commands, then stops reading, and an out-of-band
+/// command would wait like any other (qmp-spec, "Out-of-band execution").
+const MAX_IN_BAND: usize = 8;
+
+/// The call number of our own `qmp_capabilities`.
+const NEGOTIATION: u32 = u32::MAX;
+
+/// A message this many times over the size limit is not waited out: the peer will not come back into step.
+const HOPELESS: u64 = 16;
+
+/// The client's side of a QMP session.
+#[derive(Debug)]
+pub struct Qmp<F> {
+    framer: Framer,
+    slots: Slots,
+    out: Outbox<F>,
+    queue: VecDeque<Queued<F>>,
+    greeting: Box<[u8]>,
+    phase: Phase,
+    limit: usize,
+    want_oob: bool,
+    oob: bool,
+}
+
+/// How far a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// QEMU has not said anything yet: it serves one client at a time, so another one may be there.
+    Greeting,
+    /// `qmp_capabilities` is sent.
+    Negotiation,
+    /// Commands may be sent.
+    Ready,
+}
+
+#[derive(Debug)]
+struct Queued<F> {
+    call: u32,
+    request: Arc<Request>,
+    value_only: bool,
+    attachment: Option<F>,
+}
+
+/// What a message meant. Offsets in a [`Message`] are those of the buffer passed to [`Qmp::next`].
+#[derive(Debug)]
+pub enum Item {
+    /// The session is ready for commands.
+    Ready,
+    /// An event: `value` is its name, the whole message its JSON.
+    Event(Message),
+    /// The answer to a request.
+    Reply(Message, Slot),
+    /// The answer to this call is over the size limit.
+    ReplyTooLarge(u32),
+    /// An event, or something that nobody waits for, was over the size limit.
+    EventTooLarge,
+}
+
+impl<F> Qmp<F> {
+    /// A session that waits for its greeting. `limit` bounds a message in bytes; `want_oob` asks for out-of-band
+    /// execution where QEMU offers it.
+    pub fn new(limit: usize, want_oob: bool) -> Self {
+        Qmp {
+            framer: Framer::new(limit),
+            slots: Slots::default(),
+            out: Outbox::new(),
+            queue: VecDeque::new(),
+            greeting: Box::default(),
+            phase: Phase::Greeting,
+            limit,
+            want_oob,
+            oob: false,
+        }
+    }
+
+    /// How far the session is.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The greeting as it came, once it came.
+    pub fn greeting(&self) -> &[u8] {
+        &self.greeting
+    }
+
+    /// Is out-of-band execution enabled?
+    pub fn oob(&self) -> bool {
+        self.oob
+    }
+
+    /// How many requests that were given up QEMU still has to answer.
+    pub fn forgotten(&self) -> usize {
+        self.slots.forgotten()
+    }
+
+    /// Looks for the next thing that the bytes in `buf` mean. `None`: everything whole is taken; drop
+    /// [`Qmp::consumed`] bytes from the front of the buffer, call [`Qmp::shift`], and read more behind the rest.
+    pub fn next(&mut self, buf: &[u8]) -> Result<Option<Item>> {
+        loop {
+            let slots = &self.slots;
+            let item = match self.framer.next(buf, |id| slots.is_used(id))? {
+                Step::More => return self.overflow(),
+                Step::Message(message) => match message.kind {
+                    Kind::Event => Some(Item::Event(message)),
+                    Kind::Greeting => self.greeted(buf, &message).map(|()| None)?,
+                    Kind::Return | Kind::Error => self.replied(buf, message)?,
+                },
+                Step::TooLarge(what) => self.too_large(&what)?,
+            };
+            if item.is_some() {
+                return Ok(item);
+            }
+        }
+    }
+
+    /// How many bytes at the front of the buffer are done with.
+    pub fn consumed(&self) -> usize {
+        self.framer.consumed()
+    }
+
+    /// The owner dropped [`Qmp::consumed`] bytes from the front of the buffer.
+    pub fn shift(&mut self) {
+        self.framer.shift();
+    }
+
+    /// Sends a request, or queues it if all places are taken. Only in phase [`Phase::Ready`].
+    pub fn submit(&mut self, call: u32, request: &Arc<Request>, value_only: bool, attachment: Option<F>) -> Result<()> {
+        let request = Arc::clone(request);
+        if request.out_of_band() && !self.oob {
+            return Err(Error::new(Code::Unsupported, "exec-oob needs out-of-band execution, which is not enabled here"));
+        }
+        let queued = Queued { call, request, value_only, attachment };
+        if queued.request.out_of_band() || (self.has_room() && self.queue.is_empty()) {
+            self.place(queued);
+        } else {
+            self.queue.push_back(queued);
+        }
+        Ok(())
+    }
+
+    /// Gives up a request: its late reply will be dropped. Tells how far it got.
+    pub fn forget(&mut self, call: u32) -> Delivery {
+        if let Some(at) = self.queue.iter().position(|queued| queued.call == call) {
+            self.queue.remove(at);
+            return Delivery::NotSent;
+        }
+        let Some((index, span)) = self.slots.find(call) else { return Delivery::NotSent };
+        if self.out.has_begun(span) {
+            self.slots.forget(index);
+            return Delivery::Unknown;
+        }
+        self.out.take_back(span);
+        self.slots.release(index.into());
+        self.slots.move_up(span);
+        self.refill();
+        Delivery::NotSent
+    }
+
+    /// The session is over: every call that still waited, in order, with how far it got.
+    pub fn end(&mut self) -> Vec<(u32, Delivery)> {
+        let on_wire = self.slots.drain().into_iter().filter(|(call, _)| *call != NEGOTIATION);
+        let delivery = |span| if self.out.has_begun(span) { Delivery::Unknown } else { Delivery::NotSent };
+        let mut calls: Vec<_> = on_wire.map(|(call, span)| (call, delivery(span))).collect();
+        calls.extend(self.queue.drain(..).map(|queued| (queued.call, Delivery::NotSent)));
+        calls
+    }
+
+    /// The next bytes to write in one go, and what goes with the first of them.
+    pub fn output(&self) -> Option<(&[u8], Option<&F>)> {
+        self.out.next()
+    }
+
+    /// `n` of the bytes that [`Qmp::output`] showed are written.
+    pub fn wrote(&mut self, n: usize) {
+        self.out.wrote(n);
+    }
+
+    fn has_room(&self) -> bool {
+        !self.oob || self.slots.in_band() < MAX_IN_BAND
+    }
+
+    fn place(&mut self, queued: Queued<F>) {
+        let Queued { call, request, value_only, attachment } = queued;
+        let out_of_band = request.out_of_band();
+        let index = self.slots.take(call, Some(Arc::clone(&request)), value_only, out_of_band);
+        let span = self.out.push(&[request.body(), b",\"id\":", Decimal::new(index).digits(), b"}\n"], attachment);
+        self.slots.set_span(index, span);
+    }
+
+    /// Puts queued requests on the wire while there are places.
+    fn refill(&mut self) {
+        while self.has_room() {
+            let Some(queued) = self.queue.pop_front() else { return };
+            self.place(queued);
+        }
+    }
+
+    fn greeted(&mut self, buf: &[u8], message: &Message) -> Result<()> {
+        if self.phase != Phase::Greeting {
+            return Err(Error::new(Code::Protocol, "a second greeting came"));
+        }
+        let value = buf.get(message.value.clone()).unwrap_or_default();
+        let greeting: Value = serde_json::from_slice(value)
+            .map_err(|why| Error::new(Code::Protocol, format!("the greeting cannot be read: {why}")))?;
+        let offered = greeting.get("capabilities").and_then(Value::as_array);
+        let oob = self.want_oob && offered.is_some_and(|list| list.iter().any(|c| c.as_str() == Some("oob")));
+        self.greeting = buf.get(message.start..message.end).unwrap_or_default().into();
+        self.phase = Phase::Negotiation;
+        self.negotiate(oob);
+        Ok(())
+    }
+
+    fn negotiate(&mut self, oob: bool) {
+        self.oob = oob;
+        let body: &[u8] = if oob {
+            br#"{"execute":"qmp_capabilities","arguments":{"enable":["oob"]},"id":"#
+        } else {
+            br#"{"execute":"qmp_capabilities","id":"#
+        };
+        let index = self.slots.take(NEGOTIATION, None, true, true);
+        let span = self.out.push(&[body, Decimal::new(index).digits(), b"}\n"], None);
+        self.slots.set_span(index, span);
+    }
+
+    fn replied(&mut self, buf: &[u8], message: Message) -> Result<Option<Item>> {
+        let id = match message.id {
+            Id::Number(id) => id,
+            Id::None if message.kind == Kind::Error => match self.unmatched(buf, &message)? {
+                Some(id) => id,
+                None => return Ok(None),
+            },
+            // Not an id of ours: nobody waits for it.
+            Id::None | Id::Other => return Ok(None),
+        };
+        let slot = self.slots.release(id);
+        self.refill();
+        match slot {
+            Some(slot) if slot.call == NEGOTIATION => self.negotiated(buf, &message),
+            Some(slot) => Ok(Some(Item::Reply(message, slot))),
+            None => Ok(None),
+        }
+    }
+
+    /// An error without id: QEMU could not read something. It belongs to the only request there is. With several it
+    /// cannot be told whose it is, and no later answer can be trusted.
+    fn unmatched(&self, buf: &[u8], message: &Message) -> Result<Option<u64>> {
+        if self.slots.used() <= 1 {
+            return Ok(self.slots.only());
+        }
+        let text = String::from_utf8_lossy(buf.get(message.value.clone()).unwrap_or_default()).into_owned();
+        Err(Error::new(Code::Protocol, format!("an error without id came while several requests were open: {text}")))
+    }
+
+    fn negotiated(&mut self, buf: &[u8], message: &Message) -> Result<Option<Item>> {
+        if message.kind == Kind::Return {
+            self.phase = Phase::Ready;
+            return Ok(Some(Item::Ready));
+        }
+        if self.oob {
+            // A peer that lists a capability and then refuses it is still good for the rest.
+            self.negotiate(false);
+            return Ok(None);
+        }
+        let text = String::from_utf8_lossy(buf.get(message.value.clone()).unwrap_or_default()).into_owned();
+        Err(Error::new(Code::Protocol, format!("qmp_capabilities was refused: {text}")))
+    }
+
+    /// Inside a message over the limit: with one request on the wire there is no doubt whose answer it is, and no need
+    /// to wait for its end.
+    fn overflow(&mut self) -> Result<Option<Item>> {
+        if !self.framer.skipping() {
+            return Ok(None);
+        }
+        if self.phase != Phase::Ready || self.framer.skipped() / HOPELESS > self.limit as u64 {
+            return Err(self.over_limit());
+        }
+        if !matches!(self.framer.skipped_kind(), Some(Kind::Return | Kind::Error)) {
+            return Ok(None);
+        }
+        let Some(id) = self.slots.only() else { return Ok(None) };
+        let Some(call) = self.slots.caller(id) else { return Ok(None) };
+        if let Ok(index) = u32::try_from(id) {
+            self.slots.forget(index);
+        }
+        Ok(Some(Item::ReplyTooLarge(call)))
+    }
+
+    fn too_large(&mut self, what: &TooLarge) -> Result<Option<Item>> {
+        if self.phase != Phase::Ready {
+            return Err(self.over_limit());
+        }
+        match (what.kind, &what.id) {
+            (Some(Kind::Return | Kind::Error), Id::Number(id)) => {
+                let slot = self.slots.release(*id);
+                self.refill();
+                Ok(slot.map(|slot| Item::ReplyTooLarge(slot.call)))
+            }
+            (Some(Kind::Event), _) => Ok(Some(Item::EventTooLarge)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The error for what is over the size limit.
+    pub fn over_limit(&self) -> Error {
+        let limit = self.limit;
+        let text = format!("a message is larger than the option max-message allows ({limit} bytes)");
+        Error::new(Code::Limit, text).with_delivery(Delivery::Answered)
+    }
+}
+
+/// A small number as decimal digits, without an allocation.
+struct Decimal {
+    digits: [u8; 10],
+    start: usize,
+}
+
+impl Decimal {
+    fn new(mut value: u32) -> Self {
+        let mut digits = [b'0'; 10];
+        let mut start = digits.len();
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0'.wrapping_add((value % 10) as u8);
+            start = start.saturating_sub(1);
+            value /= 10;
+            if value == 0 {
+                break;
+            }
+        }
+        Decimal { digits, start }
+    }
+
+    fn digits(&self) -> &[u8] {
+        self.digits.get(self.start..).unwrap_or_default()
+    }
+}

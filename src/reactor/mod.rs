@@ -1,0 +1,253 @@
+//! The reactor's core: which drivers there are, what is ready, what is due. It knows no protocol and takes no lock.
+//!
+//! mio is edge-triggered: what a driver does not drain in its turn it must keep on the ready list ([`Io::again`]), or
+//! the link goes silent with work left.
+
+pub mod lead;
+pub mod timers;
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::RawFd;
+use std::time::Instant;
+
+use mio::event::{Event, Source};
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use slab::Slab;
+
+use lead::Lead;
+use timers::Timers;
+
+/// The token of the waker that ends a wait.
+pub const WAKER: Token = Token(usize::MAX);
+/// The token of the timer that shows deadlines to a foreign event loop.
+pub const TIMER: Token = Token(usize::MAX - 1);
+
+/// One state machine with descriptors of its own. `S` is where it puts what it has to tell.
+pub trait Driver<S> {
+    /// Some source of this driver may be ready (it may also be a false alarm).
+    fn ready(&mut self, ready: Ready, io: &mut Io, sink: &mut S);
+    /// The deadline that this driver set is due.
+    fn expired(&mut self, now: Instant, io: &mut Io, sink: &mut S);
+    /// Write what has been put aside (see [`Io::flush_later`]).
+    fn flush(&mut self, io: &mut Io, sink: &mut S);
+}
+
+/// What happened to a driver's source.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ready {
+    /// There is something to read, or the end of the stream.
+    pub readable: bool,
+    /// There is room to write, or a connection attempt has ended.
+    pub writable: bool,
+    /// The other side will send no more, or something failed: read until it shows.
+    pub closed: bool,
+}
+
+impl Ready {
+    fn of(event: &Event) -> Ready {
+        let closed = event.is_read_closed() || event.is_write_closed() || event.is_error();
+        Ready { readable: event.is_readable() || closed, writable: event.is_writable(), closed }
+    }
+}
+
+/// What a driver may use while it runs.
+pub struct Io {
+    registry: Registry,
+    /// One read buffer for all drivers: an idle link owns none.
+    pub scratch: Vec<u8>,
+    token: Token,
+    wishes: Wishes,
+}
+
+/// What a driver asked of the reactor while it ran.
+#[derive(Default)]
+struct Wishes {
+    again: bool,
+    finished: bool,
+    flush: bool,
+    deadline: Option<Option<Instant>>,
+}
+
+impl Io {
+    /// Registers a descriptor of the running driver.
+    pub fn register(&self, fd: RawFd, interest: Interest) -> io::Result<()> {
+        SourceFd(&fd).register(&self.registry, self.token, interest)
+    }
+
+    /// Changes what a registered descriptor is watched for; what is ready already shows again.
+    pub fn reregister(&self, fd: RawFd, interest: Interest) -> io::Result<()> {
+        SourceFd(&fd).reregister(&self.registry, self.token, interest)
+    }
+
+    /// Stops watching a registered descriptor.
+    pub fn deregister(&self, fd: RawFd) -> io::Result<()> {
+        SourceFd(&fd).deregister(&self.registry)
+    }
+
+    /// The driver left something undone: call it again in the next round, without waiting.
+    pub fn again(&mut self) {
+        self.wishes.again = true;
+    }
+
+    /// The driver is done for good and is to be dropped.
+    pub fn finish(&mut self) {
+        self.wishes.finished = true;
+    }
+
+    /// The driver wants its `flush` called when the callbacks of this turn have run, or before the next wait.
+    pub fn flush_later(&mut self) {
+        self.wishes.flush = true;
+    }
+
+    /// When to call the driver's `expired`; replaces what was set before.
+    pub fn set_deadline(&mut self, at: Option<Instant>) {
+        self.wishes.deadline = Some(at);
+    }
+}
+
+/// All drivers of a reactor.
+pub struct Core<D> {
+    entries: Slab<Entry<D>>,
+    io: Io,
+    timers: Timers,
+    again: VecDeque<usize>,
+    flush: Vec<usize>,
+    generation: usize,
+}
+
+struct Entry<D> {
+    driver: D,
+    deadline: Option<Instant>,
+    /// Tells this driver from an earlier one in the same place, of which an event may still be under way.
+    generation: usize,
+    on_again: bool,
+    on_flush: bool,
+}
+
+/// A token is a driver's place in its lower half and the generation in its upper half.
+const INDEX_BITS: u32 = usize::BITS / 2;
+const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
+
+impl<D> Core<D> {
+    /// No drivers yet.
+    pub fn new(lead: &Lead) -> io::Result<Self> {
+        let io =
+            Io { registry: lead.registry()?, scratch: Vec::new(), token: Token(0), wishes: Wishes::default() };
+        Ok(Core {
+            entries: Slab::new(),
+            io,
+            timers: Timers::default(),
+            again: VecDeque::new(),
+            flush: Vec::new(),
+            generation: 0,
+        })
+    }
+
+    /// Where sources that belong to no driver are registered.
+    pub fn registry(&self) -> &Registry {
+        &self.io.registry
+    }
+
+    /// Takes a driver in and lets it start by `with`.
+    pub fn insert(&mut self, driver: D) -> usize {
+        self.generation = self.generation.wrapping_add(1) & (INDEX_MASK >> 1);
+        let generation = self.generation;
+        self.entries.insert(Entry { driver, deadline: None, generation, on_again: false, on_flush: false })
+    }
+
+    /// Takes a driver out.
+    pub fn remove(&mut self, key: usize) -> Option<D> {
+        let entry = self.entries.try_remove(key)?;
+        self.timers.change(key, entry.deadline, None);
+        Some(entry.driver)
+    }
+
+    /// A look at a driver.
+    pub fn get(&self, key: usize) -> Option<&D> {
+        self.entries.get(key).map(|entry| &entry.driver)
+    }
+
+    /// Lets a driver work, and grants its wishes.
+    pub fn with<R>(&mut self, key: usize, work: impl FnOnce(&mut D, &mut Io) -> R) -> Option<R> {
+        let entry = self.entries.get_mut(key)?;
+        self.io.token = Token(entry.generation << INDEX_BITS | key);
+        let result = work(&mut entry.driver, &mut self.io);
+        let wishes = std::mem::take(&mut self.io.wishes);
+        if wishes.finished {
+            self.remove(key);
+            return Some(result);
+        }
+        if let Some(new) = wishes.deadline {
+            self.timers.change(key, std::mem::replace(&mut entry.deadline, new), new);
+        }
+        if wishes.again && !std::mem::replace(&mut entry.on_again, true) {
+            self.again.push_back(key);
+        }
+        if wishes.flush && !std::mem::replace(&mut entry.on_flush, true) {
+            self.flush.push(key);
+        }
+        Some(result)
+    }
+
+    /// One round: everything that the last wait brought, then whoever was not done last time.
+    pub fn round<S>(&mut self, lead: &mut Lead, sink: &mut S)
+    where
+        D: Driver<S>,
+    {
+        // Those that ask to go on while this round runs have their turn in the next.
+        let unfinished = self.again.len();
+        for event in lead.events() {
+            let Token(token) = event.token();
+            let (key, generation) = (token & INDEX_MASK, token >> INDEX_BITS);
+            if self.entries.get(key).is_some_and(|entry| entry.generation == generation) {
+                self.with(key, |driver, io| driver.ready(Ready::of(event), io, sink));
+            }
+        }
+        lead.clear();
+        for _ in 0..unfinished {
+            let Some(key) = self.again.pop_front() else { break };
+            if let Some(entry) = self.entries.get_mut(key) {
+                entry.on_again = false;
+                self.with(key, |driver, io| driver.ready(Ready { readable: true, ..Ready::default() }, io, sink));
+            }
+        }
+    }
+
+    /// Calls every driver whose deadline is not after `now`.
+    pub fn expire<S>(&mut self, now: Instant, sink: &mut S)
+    where
+        D: Driver<S>,
+    {
+        while let Some(key) = self.timers.pop(now) {
+            if let Some(entry) = self.entries.get_mut(key) {
+                entry.deadline = None;
+                self.with(key, |driver, io| driver.expired(now, io, sink));
+            }
+        }
+    }
+
+    /// Lets every driver write that had put it aside.
+    pub fn flush<S>(&mut self, sink: &mut S)
+    where
+        D: Driver<S>,
+    {
+        while let Some(key) = self.flush.pop() {
+            if let Some(entry) = self.entries.get_mut(key) {
+                entry.on_flush = false;
+                self.with(key, |driver, io| driver.flush(io, sink));
+            }
+        }
+    }
+
+    /// Is some driver not done, so that the next wait must not sleep?
+    pub fn has_unfinished(&self) -> bool {
+        !self.again.is_empty()
+    }
+
+    /// The earliest deadline of a driver.
+    pub fn first_deadline(&self) -> Option<Instant> {
+        self.timers.first()
+    }
+}
