@@ -117,7 +117,8 @@ pub enum Waiter {
 /// How a call ended; a connect has no text.
 pub type Outcome = Result<Option<Buffer>>;
 
-/// A callback that is to run.
+/// A callback that is to run; `mon` is the monitor it belongs to.
+#[allow(missing_docs)]
 pub enum Job {
     /// An event: `name` NUL `json` NUL at this place in the arena.
     Event { mon: usize, sub: u64, at: usize, name_len: usize, json_len: usize },

@@ -145,7 +145,7 @@ impl Monitor {
         reactor.retire(shared, false);
     }
 
-    fn say_farewell(&self, jobs: Vec<Job>, gone: Option<Mon>) {
+    fn say_farewell(self: &Arc<Self>, jobs: Vec<Job>, gone: Option<Mon>) {
         for job in jobs {
             match job {
                 Job::Reply { handler, outcome, .. } => handler(self, outcome),

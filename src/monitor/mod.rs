@@ -33,11 +33,11 @@ use crate::sys::buffer::Buffer;
 use shared::{Lock, Shared, system};
 
 /// Called with each event: its name and its JSON.
-pub type EventHandler = Box<dyn FnMut(&Monitor, &CStr, &CStr) + Send>;
+pub type EventHandler = Box<dyn FnMut(&Arc<Monitor>, &CStr, &CStr) + Send>;
 /// Called once with the answer to a request.
-pub type ReplyHandler = Box<dyn FnOnce(&Monitor, Result<Buffer>) + Send>;
+pub type ReplyHandler = Box<dyn FnOnce(&Arc<Monitor>, Result<Buffer>) + Send>;
 /// Called once when a connect has ended.
-pub type DoneHandler = Box<dyn FnOnce(&Monitor, Result<()>) + Send>;
+pub type DoneHandler = Box<dyn FnOnce(&Arc<Monitor>, Result<()>) + Send>;
 
 /// One epoll instance and any number of monitors on it.
 pub struct Reactor {

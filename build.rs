@@ -1,0 +1,56 @@
+//! Writes the C header, and names the shared library.
+
+use std::path::Path;
+use std::{env, fs};
+
+/// The order in which a reader of the header meets things.
+const SOURCES: [&str; 8] = ["library", "error", "buffer", "callback", "reactor", "monitor", "command", "events"];
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=cbindgen.toml");
+    println!("cargo:rerun-if-changed=src/ffi");
+    println!("cargo:rerun-if-changed=include/libqmp.h");
+    let soname = format!("libqmp.so.{}", soversion());
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,{soname}");
+    write_header();
+}
+
+/// The number in the soname. It changes when programs have to be compiled again, whatever the version says.
+fn soversion() -> u32 {
+    0
+}
+
+fn write_header() {
+    let root = env::var("CARGO_MANIFEST_DIR").expect("Cargo sets CARGO_MANIFEST_DIR");
+    let root = Path::new(&root);
+    let mut config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml can be read");
+    config.after_includes = Some(version_macros());
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for source in SOURCES {
+        builder = builder.with_src(root.join(format!("src/ffi/{source}.rs")));
+    }
+    let mut text = Vec::new();
+    builder.generate().expect("cbindgen understands src/ffi").write(&mut text);
+    let path = root.join("include/libqmp.h");
+    if fs::read(&path).is_ok_and(|old| old == text) {
+        return;
+    }
+    fs::create_dir_all(root.join("include")).and_then(|()| fs::write(&path, text)).unwrap_or_else(|why| {
+        panic!("{} is not up to date and cannot be written: {why}", path.display());
+    });
+}
+
+fn version_macros() -> String {
+    let part = |name: &str| env::var(format!("CARGO_PKG_VERSION_{name}")).expect("Cargo sets the version");
+    let (major, minor, patch) = (part("MAJOR"), part("MINOR"), part("PATCH"));
+    format!(
+        "\n/* The version of this header; qmp_version() is that of the library. */\n\
+         #define LIBQMP_VERSION_MAJOR {major}\n\
+         #define LIBQMP_VERSION_MINOR {minor}\n\
+         #define LIBQMP_VERSION_PATCH {patch}\n\
+         #define LIBQMP_VERSION_STRING \"{major}.{minor}.{patch}\"\n\
+         #define LIBQMP_VERSION \\\n    \
+         ((LIBQMP_VERSION_MAJOR << 16) | (LIBQMP_VERSION_MINOR << 8) | LIBQMP_VERSION_PATCH)"
+    )
+}

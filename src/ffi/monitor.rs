@@ -1,0 +1,178 @@
+//! Monitors: making, setting, connecting, asking, freeing.
+
+use std::ffi::{c_char, c_void};
+use std::sync::Arc;
+
+use super::buffer::{give, qmp_buffer};
+use super::callback::{UserData, qmp_done_cb, qmp_free_cb};
+use super::error::qmp_error;
+use super::reactor::qmp_reactor;
+use super::{enter, shared, text, timeout};
+use crate::error::Result;
+use crate::monitor::{Monitor, Reactor};
+
+/// One QEMU monitor.
+#[allow(non_camel_case_types)]
+pub struct qmp_monitor(());
+
+/// Never connected.
+pub const QMP_STATE_NEW: i32 = 0;
+/// A link is on its way.
+pub const QMP_STATE_CONNECTING: i32 = 1;
+/// There is a link.
+pub const QMP_STATE_CONNECTED: i32 = 2;
+/// There was a link, or an attempt at one.
+pub const QMP_STATE_DISCONNECTED: i32 = 3;
+
+/// Makes a monitor for a target, without any I/O. Targets: "unix:PATH", "unix:@NAME" (abstract), "tcp:HOST:PORT" (an
+/// IPv6 address in brackets), "fd:N" (a connected stream socket; it is duplicated, the caller closes his own).
+/// `reactor_or_null` drives it; with NULL it gets a reactor of its own (qmp_monitor_reactor). Returns a monitor that the
+/// caller owns and frees by qmp_monitor_free, or NULL and an error (INVALID_ARGUMENT). Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qmp_monitor_new(
+    reactor_or_null: *mut qmp_reactor,
+    target: *const c_char,
+    err: *mut *mut qmp_error,
+) -> *mut qmp_monitor {
+    enter(err, || make(reactor_or_null, target).map(|monitor| Arc::into_raw(monitor).cast_mut().cast()))
+}
+
+/// Sets an option. "timeout": milliseconds for QMP_TIMEOUT_DEFAULT, -1 for no limit (30000); "max-message": bytes of the
+/// largest message in either direction (67108864); "max-events", "max-event-bytes": the bounds of each subscription's
+/// and stream's queue (16384 events, 33554432 bytes); "listen": "on" to wait for QEMU to dial in ("off"); "oob": "off" to
+/// do without out-of-band execution ("on"). The first, third and fourth may be set at any time, the others only without
+/// a link (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qmp_monitor_set(
+    monitor: *mut qmp_monitor,
+    option: *const c_char,
+    value: *const c_char,
+    err: *mut *mut qmp_error,
+) -> i32 {
+    enter(err, || {
+        let monitor = of(monitor)?;
+        monitor.set(text(option, "option")?, text(value, "value")?).map(|()| 0)
+    })
+}
+
+/// Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist yet or
+/// refuses, it is tried again until then. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT).
+/// Returns 0, or -1 and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, STATE if connected already, UNSUPPORTED for
+/// an "fd:" target the second time, CANCELED by qmp_monitor_disconnect or qmp_monitor_free). A host name is looked up by
+/// the system's resolver, which may take longer than the deadline. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qmp_monitor_connect(
+    monitor: *mut qmp_monitor,
+    timeout_ms: i32,
+    err: *mut *mut qmp_error,
+) -> i32 {
+    enter(err, || of(monitor)?.connect(timeout(timeout_ms)?).map(|()| 0))
+}
+
+/// Begins to connect and returns at once; `callback` runs once, in a turn, when it has ended. Returns 0, or -1 and an
+/// error: then only `free` has run. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qmp_monitor_connect_start(
+    monitor: *mut qmp_monitor,
+    timeout_ms: i32,
+    callback: qmp_done_cb,
+    user_data: *mut c_void,
+    free: qmp_free_cb,
+    err: *mut *mut qmp_error,
+) -> i32 {
+    let user = UserData::new(user_data, free);
+    enter(err, move || {
+        let handler = user.done_handler(callback)?;
+        of(monitor)?.connect_start(timeout(timeout_ms)?, handler).map(|()| 0)
+    })
+}
+
+/// qmp_monitor_new and qmp_monitor_connect in one. Events before its return are missed; to miss none, make the monitor,
+/// subscribe, and connect. Returns a monitor that the caller owns, or NULL and an error. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qmp_monitor_open(
+    reactor_or_null: *mut qmp_reactor,
+    target: *const c_char,
+    timeout_ms: i32,
+    err: *mut *mut qmp_error,
+) -> *mut qmp_monitor {
+    enter(err, || {
+        let timeout = timeout(timeout_ms)?;
+        let monitor = make(reactor_or_null, target)?;
+        match monitor.connect(timeout) {
+            Ok(()) => Ok(Arc::into_raw(monitor).cast_mut().cast()),
+            Err(why) => {
+                monitor.free();
+                Err(why)
+            }
+        }
+    })
+}
+
+/// Ends the link without waiting for QEMU: open requests end with DISCONNECTED, LIBQMP_DISCONNECTED is told. Without a
+/// link it does nothing. The monitor can connect again. Returns 0, or -1 and an error. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qmp_monitor_disconnect(monitor: *mut qmp_monitor, err: *mut *mut qmp_error) -> i32 {
+    enter(err, || of(monitor)?.disconnect().map(|()| 0))
+}
+
+/// Frees a monitor: waits for a callback of it that runs in another thread (hold no lock that it takes), ends open
+/// requests with CANCELED, runs their callbacks and every free callback in this thread, and returns: nothing of the
+/// monitor runs afterwards. Inside a callback, of any reactor, it waits for nothing: the rest runs in a turn of the
+/// monitor's own reactor. Calls of other threads that are inside end with CANCELED. NULL is allowed. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qmp_monitor_free(monitor: *mut qmp_monitor) {
+    if !monitor.is_null() {
+        enter(std::ptr::null_mut(), || {
+            // SAFETY: the pointer came from qmp_monitor_new or qmp_monitor_open, and the caller gives it up.
+            unsafe { Arc::from_raw(monitor.cast_const().cast::<Monitor>()) }.free();
+            Ok(0)
+        });
+    }
+}
+
+/// The reactor that drives the monitor, borrowed from it: do not free it. NULL for NULL. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qmp_monitor_reactor(monitor: *mut qmp_monitor) -> *mut qmp_reactor {
+    enter(std::ptr::null_mut(), || Ok(Arc::as_ptr(of(monitor)?.reactor()).cast_mut().cast()))
+}
+
+/// The target as it was given, borrowed from the monitor. It holds no secret. NULL for NULL. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qmp_monitor_target(monitor: *const qmp_monitor) -> *const c_char {
+    enter(std::ptr::null_mut(), || Ok(of(monitor)?.target().as_ptr()))
+}
+
+/// How far the monitor is: QMP_STATE_*. -1 for NULL. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qmp_monitor_state(monitor: *const qmp_monitor) -> i32 {
+    enter(std::ptr::null_mut(), || Ok(of(monitor)?.state() as i32))
+}
+
+/// QEMU's greeting as it came ({"QMP": {"version": ..., "capabilities": [...]}}; qmp-spec, "Server Greeting"). Returns
+/// a buffer that the caller owns, or NULL and an error (DISCONNECTED without a link). Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qmp_monitor_greeting(monitor: *mut qmp_monitor, err: *mut *mut qmp_error) -> *mut qmp_buffer {
+    enter(err, || of(monitor)?.greeting().map(give))
+}
+
+/// Can the link that there is do this? "events": it tells events; "fds": it passes descriptors; "oob": out-of-band
+/// execution is enabled. Returns 1 or 0 (0 also without a link and for an unknown name), -1 if an argument is NULL or
+/// not UTF-8. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qmp_monitor_supports(monitor: *mut qmp_monitor, feature: *const c_char) -> i32 {
+    enter(std::ptr::null_mut(), || Ok(i32::from(of(monitor)?.supports(text(feature, "feature")?))))
+}
+
+/// A share of our own in the caller's monitor.
+pub(super) fn of(monitor: *const qmp_monitor) -> Result<Arc<Monitor>> {
+    shared(monitor.cast::<Monitor>(), "monitor")
+}
+
+fn make(reactor_or_null: *mut qmp_reactor, target: *const c_char) -> Result<Arc<Monitor>> {
+    let target = text(target, "target")?;
+    if reactor_or_null.is_null() {
+        return Monitor::new(None, target);
+    }
+    Monitor::new(Some(&shared(reactor_or_null.cast::<Reactor>(), "reactor")?), target)
+}
