@@ -32,8 +32,11 @@ fn write_header() {
     }
     let mut text = Vec::new();
     builder.generate().expect("cbindgen understands src/ffi").write(&mut text);
+    // A negative number in a macro wants parentheses, which cbindgen does not give it.
+    let text = String::from_utf8(text).expect("cbindgen writes UTF-8");
+    let text = text.replace("_FOREVER -1", "_FOREVER (-1)").replace("_DEFAULT -2", "_DEFAULT (-2)");
     let path = root.join("include/libqmp.h");
-    if fs::read(&path).is_ok_and(|old| old == text) {
+    if fs::read_to_string(&path).is_ok_and(|old| old == text) {
         return;
     }
     fs::create_dir_all(root.join("include")).and_then(|()| fs::write(&path, text)).unwrap_or_else(|why| {

@@ -73,343 +73,227 @@
 #define LIBQMP_VERSION \
     ((LIBQMP_VERSION_MAJOR << 16) | (LIBQMP_VERSION_MINOR << 8) | LIBQMP_VERSION_PATCH)
 
-/*
- For functions that take a timeout: wait as long as it takes.
- */
-#define QMP_TIMEOUT_FOREVER -1
+// For functions that take a timeout: wait as long as it takes.
+#define QMP_TIMEOUT_FOREVER (-1)
 
-/*
- For functions that take a timeout: the monitor's option "timeout".
- */
-#define QMP_TIMEOUT_DEFAULT -2
+// For functions that take a timeout: the monitor's option "timeout".
+#define QMP_TIMEOUT_DEFAULT (-2)
 
-/*
- Success.
- */
+// Success.
 #define QMP_CODE_OK 0
 
-/*
- An argument cannot be right; the message says what was expected.
- */
+// An argument cannot be right; the message says what was expected.
 #define QMP_CODE_INVALID_ARGUMENT 1
 
-/*
- No link came about.
- */
+// No link came about.
 #define QMP_CODE_CONNECT 2
 
-/*
- The other side did not let us in, or is not who it should be.
- */
+// The other side did not let us in, or is not who it should be.
 #define QMP_CODE_AUTH 3
 
-/*
- There is no such domain.
- */
+// There is no such domain.
 #define QMP_CODE_NOT_FOUND 4
 
-/*
- The domain is shut off.
- */
+// The domain is shut off.
 #define QMP_CODE_NOT_RUNNING 5
 
-/*
- The right call at the wrong moment: connecting twice, setting an option while connected, turning in a callback.
- */
+// The right call at the wrong moment: connecting twice, setting an option while connected, turning in a callback.
 #define QMP_CODE_STATE 6
 
-/*
- The deadline passed.
- */
+// The deadline passed.
 #define QMP_CODE_TIMEOUT 7
 
-/*
- There is no link, or it was lost.
- */
+// There is no link, or it was lost.
 #define QMP_CODE_DISCONNECTED 8
 
-/*
- The request was cancelled, the stream closed, or the monitor freed.
- */
+// The request was cancelled, the stream closed, or the monitor freed.
 #define QMP_CODE_CANCELED 9
 
-/*
- The other side broke the protocol; the link is closed.
- */
+// The other side broke the protocol; the link is closed.
 #define QMP_CODE_PROTOCOL 10
 
-/*
- A message is over its size limit.
- */
+// A message is over its size limit.
 #define QMP_CODE_LIMIT 11
 
-/*
- QEMU answered with an error: see qmp_error_class, qmp_error_desc and qmp_error_reply.
- */
+// QEMU answered with an error: see qmp_error_class, qmp_error_desc and qmp_error_reply.
 #define QMP_CODE_COMMAND 12
 
-/*
- This driver, or this other side, cannot do it.
- */
+// This driver, or this other side, cannot do it.
 #define QMP_CODE_UNSUPPORTED 13
 
-/*
- The operating system refused: see qmp_error_errno.
- */
+// The operating system refused: see qmp_error_errno.
 #define QMP_CODE_SYSTEM 14
 
-/*
- A bug in this library.
- */
+// A bug in this library.
 #define QMP_CODE_INTERNAL 15
 
-/*
- Nothing of the request was written.
- */
+// Nothing of the request was written.
 #define QMP_DELIVERY_NOT_SENT 0
 
-/*
- Some or all of the request was written; whether QEMU carried it out, or will, is not known.
- */
+// Some or all of the request was written; whether QEMU carried it out, or will, is not known.
 #define QMP_DELIVERY_UNKNOWN 1
 
-/*
- QEMU answered.
- */
+// QEMU answered.
 #define QMP_DELIVERY_ANSWERED 2
 
-/*
- Never connected.
- */
+// Never connected.
 #define QMP_STATE_NEW 0
 
-/*
- A link is on its way.
- */
+// A link is on its way.
 #define QMP_STATE_CONNECTING 1
 
-/*
- There is a link.
- */
+// There is a link.
 #define QMP_STATE_CONNECTED 2
 
-/*
- There was a link, or an attempt at one.
- */
+// There was a link, or an attempt at one.
 #define QMP_STATE_DISCONNECTED 3
 
-/*
- JSON text that the caller owns. It is UTF-8, NUL-terminated, and holds no other NUL.
- */
+// JSON text that the caller owns. It is UTF-8, NUL-terminated, and holds no other NUL.
 typedef struct qmp_buffer qmp_buffer;
 
-/*
- Why a call failed. Not bound to a thread.
- */
+// Why a call failed. Not bound to a thread.
 typedef struct qmp_error qmp_error;
 
-/*
- A stream of events to pull from.
- */
+// A stream of events to pull from.
 typedef struct qmp_events qmp_events;
 
-/*
- One QEMU monitor.
- */
+// One QEMU monitor.
 typedef struct qmp_monitor qmp_monitor;
 
-/*
- One epoll instance, and any number of monitors on it.
- */
+// One epoll instance, and any number of monitors on it.
 typedef struct qmp_reactor qmp_reactor;
 
-/*
- Called once when connecting has ended. `error_or_null` is NULL on success, and borrowed until the callback returns.
- */
+// Called once when connecting has ended. `error_or_null` is NULL on success, and borrowed until the callback returns.
 typedef void (*qmp_done_cb)(void *user_data, qmp_monitor *monitor, const qmp_error *error_or_null);
 
-/*
- Called exactly once for each `user_data`, after the last call of the callback that it belongs to, also when the
- registering call fails. May be NULL.
- */
+// Called exactly once for each `user_data`, after the last call of the callback that it belongs to, also when the
+// registering call fails. May be NULL.
 typedef void (*qmp_free_cb)(void *user_data);
 
-/*
- Called once with the answer to a request. `error_or_null` is NULL on success. `json` is the whole reply (`len` bytes
- and a NUL) whenever QEMU answered, by an error too, else NULL. All are borrowed until the callback returns;
- qmp_error_copy keeps an error.
- */
+// Called once with the answer to a request. `error_or_null` is NULL on success. `json` is the whole reply (`len` bytes
+// and a NUL) whenever QEMU answered, by an error too, else NULL. All are borrowed until the callback returns;
+// qmp_error_copy keeps an error.
 typedef void (*qmp_reply_cb)(void *user_data,
                              qmp_monitor *monitor,
                              const qmp_error *error_or_null,
                              const char *json,
                              size_t len);
 
-/*
- Called with an event: its name and its whole JSON (`len` bytes and a NUL), borrowed until the callback returns.
- */
+// Called with an event: its name and its whole JSON (`len` bytes and a NUL), borrowed until the callback returns.
 typedef void (*qmp_event_cb)(void *user_data, qmp_monitor *monitor, const char *event, const char *json, size_t len);
 
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
 
-/*
- The version of the library that runs: major << 16 | minor << 8 | patch. Compare it with LIBQMP_VERSION, the version
- of the header that was compiled against. Since 0.1.
- */
+// The version of the library that runs: major << 16 | minor << 8 | patch. Compare it with LIBQMP_VERSION, the version
+// of the header that was compiled against. Since 0.1.
 uint32_t qmp_version(void);
 
-/*
- The version of the library that runs, "0.1.0". The text is static. Since 0.1.
- */
+// The version of the library that runs, "0.1.0". The text is static. Since 0.1.
 const char *qmp_version_string(void);
 
-/*
- What kind of failure it was: QMP_CODE_*. QMP_CODE_OK for NULL. Since 0.1.
- */
+// What kind of failure it was: QMP_CODE_*. QMP_CODE_OK for NULL. Since 0.1.
 int32_t qmp_error_code(const qmp_error *error);
 
-/*
- What went wrong, for people: names the target and the command. Valid until the error is freed. "no error" for NULL.
- Since 0.1.
- */
+// What went wrong, for people: names the target and the command. Valid until the error is freed. "no error" for NULL.
+// Since 0.1.
 const char *qmp_error_message(const qmp_error *error);
 
-/*
- QEMU's or the daemon's own text alone, or NULL. Made for people: do not parse it. Valid until the error is freed.
- Since 0.1.
- */
+// QEMU's or the daemon's own text alone, or NULL. Made for people: do not parse it. Valid until the error is freed.
+// Since 0.1.
 const char *qmp_error_desc(const qmp_error *error);
 
-/*
- libvirt's error number (virErrorNumber), or 0. Since 0.1.
- */
+// libvirt's error number (virErrorNumber), or 0. Since 0.1.
 int32_t qmp_error_libvirt(const qmp_error *error);
 
-/*
- A copy, owned by the caller: keeps an error beyond the callback that lent it. NULL for NULL. Since 0.1.
- */
+// A copy, owned by the caller: keeps an error beyond the callback that lent it. NULL for NULL. Since 0.1.
 qmp_error *qmp_error_copy(const qmp_error *error);
 
-/*
- The QMP error class ("CommandNotFound"; qmp-spec, "Error"), or NULL if QEMU did not answer. Since 0.1.
- */
+// The QMP error class ("CommandNotFound"; qmp-spec, "Error"), or NULL if QEMU did not answer. Since 0.1.
 const char *qmp_error_class(const qmp_error *error);
 
-/*
- QEMU's whole error reply, with the caller's id in it, or NULL. Valid until the error is freed. Since 0.1.
- */
+// QEMU's whole error reply, with the caller's id in it, or NULL. Valid until the error is freed. Since 0.1.
 const char *qmp_error_reply(const qmp_error *error);
 
-/*
- The operating system's error number (errno.h), or 0. Since 0.1.
- */
+// The operating system's error number (errno.h), or 0. Since 0.1.
 int32_t qmp_error_errno(const qmp_error *error);
 
-/*
- How far the request got before it failed: QMP_DELIVERY_*. QMP_DELIVERY_NOT_SENT for NULL. Since 0.1.
- */
+// How far the request got before it failed: QMP_DELIVERY_*. QMP_DELIVERY_NOT_SENT for NULL. Since 0.1.
 int32_t qmp_error_delivery(const qmp_error *error);
 
-/*
- Frees an error. NULL is allowed. Since 0.1.
- */
+// Frees an error. NULL is allowed. Since 0.1.
 void qmp_error_free(qmp_error *error);
 
-/*
- The text, NUL-terminated; valid until the buffer is freed. NULL for NULL. Any thread. Since 0.1.
- */
+// The text, NUL-terminated; valid until the buffer is freed. NULL for NULL. Any thread. Since 0.1.
 const char *qmp_buffer_data(const qmp_buffer *buffer);
 
-/*
- The length of the text in bytes, without the NUL. 0 for NULL. Any thread. Since 0.1.
- */
+// The length of the text in bytes, without the NUL. 0 for NULL. Any thread. Since 0.1.
 size_t qmp_buffer_len(const qmp_buffer *buffer);
 
-/*
- Frees a buffer. NULL is allowed. Since 0.1.
- */
+// Frees a buffer. NULL is allowed. Since 0.1.
 void qmp_buffer_free(qmp_buffer *buffer);
 
-/*
- Makes a reactor. Returns one that the caller owns and frees by qmp_reactor_free, or NULL and an error (SYSTEM).
- Makes no thread. Since 0.1.
- */
+// Makes a reactor. Returns one that the caller owns and frees by qmp_reactor_free, or NULL and an error (SYSTEM).
+// Makes no thread. Since 0.1.
 qmp_reactor *qmp_reactor_new(qmp_error **err);
 
-/*
- A descriptor for a foreign event loop (poll, epoll, GLib, libuv, asyncio) to watch for reading. It is readable exactly
- while qmp_reactor_turn(reactor, 0) would find something to do: input or a deadline that no thread is waiting for, or
- a callback that is queued. Deadlines are inside: no other timer is needed. It belongs to the reactor: never read,
- write or close it. Returns it, or -1 and an error (SYSTEM). Since 0.1.
- */
-int32_t qmp_reactor_fd(const qmp_reactor *reactor, qmp_error **err);
+// A descriptor for a foreign event loop (poll, epoll, GLib, libuv, asyncio) to watch for reading. It is readable exactly
+// while qmp_reactor_turn(reactor, 0) would find something to do: input or a deadline that no thread is waiting for, or
+// a callback that is queued. Deadlines are inside: no other timer is needed. It belongs to the reactor: never read,
+// write or close it. Returns it, or -1 and an error (SYSTEM). Since 0.1.
+int32_t qmp_reactor_fd(const qmp_reactor *reactor,
+                       qmp_error **err);
 
-/*
- Does one round of I/O, waiting for something to do for at most `timeout_ms` milliseconds (0: not at all,
- QMP_TIMEOUT_FOREVER: as long as it takes), and runs the callbacks that are queued by then, in this thread. Returns
- how many ran; 0 after the timeout or qmp_reactor_wake; -1 on misuse alone (INVALID_ARGUMENT, STATE in a callback
- and on a started reactor): a monitor's failure is the monitor's. Any thread; a second turn at the same time waits
- for the first. Since 0.1.
- */
+// Does one round of I/O, waiting for something to do for at most `timeout_ms` milliseconds (0: not at all,
+// QMP_TIMEOUT_FOREVER: as long as it takes), and runs the callbacks that are queued by then, in this thread. Returns
+// how many ran; 0 after the timeout or qmp_reactor_wake; -1 on misuse alone (INVALID_ARGUMENT, STATE in a callback
+// and on a started reactor): a monitor's failure is the monitor's. Any thread; a second turn at the same time waits
+// for the first. Since 0.1.
 int32_t qmp_reactor_turn(qmp_reactor *reactor, int32_t timeout_ms, qmp_error **err);
 
-/*
- Lets a thread of the library turn the reactor until qmp_reactor_stop or qmp_reactor_free; callbacks then run on that
- thread. It blocks all signals. Returns 0, or -1 and an error (STATE if it is started already, SYSTEM). Since 0.1.
- */
+// Lets a thread of the library turn the reactor until qmp_reactor_stop or qmp_reactor_free; callbacks then run on that
+// thread. It blocks all signals. Returns 0, or -1 and an error (STATE if it is started already, SYSTEM). Since 0.1.
 int32_t qmp_reactor_start(qmp_reactor *reactor, qmp_error **err);
 
-/*
- Stops that thread and waits until it has ended, with the callback that it is in; without one does nothing. In a
- callback on that thread it only asks: the next stop or free from outside waits. Call it before exit(3). Returns 0, or
- -1 and an error. Since 0.1.
- */
+// Stops that thread and waits until it has ended, with the callback that it is in; without one does nothing. In a
+// callback on that thread it only asks: the next stop or free from outside waits. Call it before exit(3). Returns 0, or
+// -1 and an error. Since 0.1.
 int32_t qmp_reactor_stop(qmp_reactor *reactor, qmp_error **err);
 
-/*
- Ends the turn that runs, or the next one. Blocking calls do not take notice. Any thread, and also a signal handler.
- NULL is allowed. Since 0.1.
- */
+// Ends the turn that runs, or the next one. Blocking calls do not take notice. Any thread, and also a signal handler.
+// NULL is allowed. Since 0.1.
 void qmp_reactor_wake(const qmp_reactor *reactor);
 
-/*
- Stops the reactor's thread, if it has one, and gives up the caller's share: the reactor itself lives as long as its
- monitors, which may be freed before or after. NULL is allowed. Since 0.1.
- */
+// Stops the reactor's thread, if it has one, and gives up the caller's share: the reactor itself lives as long as its
+// monitors, which may be freed before or after. NULL is allowed. Since 0.1.
 void qmp_reactor_free(qmp_reactor *reactor);
 
-/*
- Makes a monitor for a target, without any I/O. Targets: "unix:PATH", "unix:@NAME" (abstract), "tcp:HOST:PORT" (an
- IPv6 address in brackets), "fd:N" (a connected stream socket; it is duplicated, the caller closes his own).
- `reactor_or_null` drives it; with NULL it gets a reactor of its own (qmp_monitor_reactor). Returns a monitor that the
- caller owns and frees by qmp_monitor_free, or NULL and an error (INVALID_ARGUMENT). Since 0.1.
- */
+// Makes a monitor for a target, without any I/O. Targets: "unix:PATH", "unix:@NAME" (abstract), "tcp:HOST:PORT" (an
+// IPv6 address in brackets), "fd:N" (a connected stream socket; it is duplicated, the caller closes his own).
+// `reactor_or_null` drives it; with NULL it gets a reactor of its own (qmp_monitor_reactor). Returns a monitor that the
+// caller owns and frees by qmp_monitor_free, or NULL and an error (INVALID_ARGUMENT). Since 0.1.
 qmp_monitor *qmp_monitor_new(qmp_reactor *reactor_or_null, const char *target, qmp_error **err);
 
-/*
- Sets an option. "timeout": milliseconds for QMP_TIMEOUT_DEFAULT, -1 for no limit (30000); "max-message": bytes of the
- largest message in either direction (67108864); "max-events", "max-event-bytes": the bounds of each subscription's
- and stream's queue (16384 events, 33554432 bytes); "listen": "on" to wait for QEMU to dial in ("off"); "oob": "off" to
- do without out-of-band execution ("on"). The first, third and fourth may be set at any time, the others only without
- a link (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
- */
-int32_t qmp_monitor_set(qmp_monitor *monitor, const char *option, const char *value, qmp_error **err);
+// Sets an option. "timeout": milliseconds for QMP_TIMEOUT_DEFAULT, -1 for no limit (30000); "max-message": bytes of the
+// largest message in either direction (67108864); "max-events", "max-event-bytes": the bounds of each subscription's
+// and stream's queue (16384 events, 33554432 bytes); "listen": "on" to wait for QEMU to dial in ("off"); "oob": "off" to
+// do without out-of-band execution ("on"). The first, third and fourth may be set at any time, the others only without
+// a link (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
+int32_t qmp_monitor_set(qmp_monitor *monitor,
+                        const char *option,
+                        const char *value,
+                        qmp_error **err);
 
-/*
- Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist yet or
- refuses, it is tried again until then. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT).
- Returns 0, or -1 and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, STATE if connected already, UNSUPPORTED for
- an "fd:" target the second time, CANCELED by qmp_monitor_disconnect or qmp_monitor_free). A host name is looked up by
- the system's resolver, which may take longer than the deadline. Since 0.1.
- */
+// Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist yet or
+// refuses, it is tried again until then. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT).
+// Returns 0, or -1 and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, STATE if connected already, UNSUPPORTED for
+// an "fd:" target the second time, CANCELED by qmp_monitor_disconnect or qmp_monitor_free). A host name is looked up by
+// the system's resolver, which may take longer than the deadline. Since 0.1.
 int32_t qmp_monitor_connect(qmp_monitor *monitor, int32_t timeout_ms, qmp_error **err);
 
-/*
- Begins to connect and returns at once; `callback` runs once, in a turn, when it has ended. Returns 0, or -1 and an
- error: then only `free` has run. Since 0.1.
- */
+// Begins to connect and returns at once; `callback` runs once, in a turn, when it has ended. Returns 0, or -1 and an
+// error: then only `free` has run. Since 0.1.
 int32_t qmp_monitor_connect_start(qmp_monitor *monitor,
                                   int32_t timeout_ms,
                                   qmp_done_cb callback,
@@ -417,79 +301,57 @@ int32_t qmp_monitor_connect_start(qmp_monitor *monitor,
                                   qmp_free_cb free,
                                   qmp_error **err);
 
-/*
- qmp_monitor_new and qmp_monitor_connect in one. Events before its return are missed; to miss none, make the monitor,
- subscribe, and connect. Returns a monitor that the caller owns, or NULL and an error. Since 0.1.
- */
+// qmp_monitor_new and qmp_monitor_connect in one. Events before its return are missed; to miss none, make the monitor,
+// subscribe, and connect. Returns a monitor that the caller owns, or NULL and an error. Since 0.1.
 qmp_monitor *qmp_monitor_open(qmp_reactor *reactor_or_null, const char *target, int32_t timeout_ms, qmp_error **err);
 
-/*
- Ends the link without waiting for QEMU: open requests end with DISCONNECTED, LIBQMP_DISCONNECTED is told. Without a
- link it does nothing. The monitor can connect again. Returns 0, or -1 and an error. Since 0.1.
- */
+// Ends the link without waiting for QEMU: open requests end with DISCONNECTED, LIBQMP_DISCONNECTED is told. Without a
+// link it does nothing. The monitor can connect again. Returns 0, or -1 and an error. Since 0.1.
 int32_t qmp_monitor_disconnect(qmp_monitor *monitor, qmp_error **err);
 
-/*
- Frees a monitor: waits for a callback of it that runs in another thread (hold no lock that it takes), ends open
- requests with CANCELED, runs their callbacks and every free callback in this thread, and returns: nothing of the
- monitor runs afterwards. Inside a callback, of any reactor, it waits for nothing: the rest runs in a turn of the
- monitor's own reactor. Calls of other threads that are inside end with CANCELED. NULL is allowed. Since 0.1.
- */
+// Frees a monitor: waits for a callback of it that runs in another thread (hold no lock that it takes), ends open
+// requests with CANCELED, runs their callbacks and every free callback in this thread, and returns: nothing of the
+// monitor runs afterwards. Inside a callback, of any reactor, it waits for nothing: the rest runs in a turn of the
+// monitor's own reactor. Calls of other threads that are inside end with CANCELED. NULL is allowed. Since 0.1.
 void qmp_monitor_free(qmp_monitor *monitor);
 
-/*
- The reactor that drives the monitor, borrowed from it: do not free it. NULL for NULL. Since 0.1.
- */
+// The reactor that drives the monitor, borrowed from it: do not free it. NULL for NULL. Since 0.1.
 qmp_reactor *qmp_monitor_reactor(qmp_monitor *monitor);
 
-/*
- The target as it was given, borrowed from the monitor. It holds no secret. NULL for NULL. Since 0.1.
- */
+// The target as it was given, borrowed from the monitor. It holds no secret. NULL for NULL. Since 0.1.
 const char *qmp_monitor_target(const qmp_monitor *monitor);
 
-/*
- How far the monitor is: QMP_STATE_*. -1 for NULL. Since 0.1.
- */
+// How far the monitor is: QMP_STATE_*. -1 for NULL. Since 0.1.
 int32_t qmp_monitor_state(const qmp_monitor *monitor);
 
-/*
- QEMU's greeting as it came ({"QMP": {"version": ..., "capabilities": [...]}}; qmp-spec, "Server Greeting"). Returns
- a buffer that the caller owns, or NULL and an error (DISCONNECTED without a link). Since 0.1.
- */
+// QEMU's greeting as it came ({"QMP": {"version": ..., "capabilities": [...]}}; qmp-spec, "Server Greeting"). Returns
+// a buffer that the caller owns, or NULL and an error (DISCONNECTED without a link). Since 0.1.
 qmp_buffer *qmp_monitor_greeting(qmp_monitor *monitor, qmp_error **err);
 
-/*
- Can the link that there is do this? "events": it tells events; "fds": it passes descriptors; "oob": out-of-band
- execution is enabled. Returns 1 or 0 (0 also without a link and for an unknown name), -1 if an argument is NULL or
- not UTF-8. Since 0.1.
- */
+// Can the link that there is do this? "events": it tells events; "fds": it passes descriptors; "oob": out-of-band
+// execution is enabled. Returns 1 or 0 (0 also without a link and for an unknown name), -1 if an argument is NULL or
+// not UTF-8. Since 0.1.
 int32_t qmp_monitor_supports(qmp_monitor *monitor, const char *feature);
 
-/*
- Sends a whole QMP command, {"execute": "query-status"} (members execute or exec-oob, arguments, id; qmp-spec,
- "Issuing Commands"), and waits for the whole reply. The request's id, any JSON value, comes back in it byte for byte;
- without one the reply has none. The request is checked first: a bad one is INVALID_ARGUMENT, and QEMU sees nothing.
- Returns a buffer that the caller owns, or NULL and an error: COMMAND if QEMU answered by one, TIMEOUT after
- `timeout_ms` milliseconds (QEMU may still carry the command out: qmp_error_delivery; 0: at once, and nothing is
- sent), DISCONNECTED, CANCELED, LIMIT, PROTOCOL. Any thread, any number at once, and inside callbacks. Since 0.1.
- */
+// Sends a whole QMP command, {"execute": "query-status"} (members execute or exec-oob, arguments, id; qmp-spec,
+// "Issuing Commands"), and waits for the whole reply. The request's id, any JSON value, comes back in it byte for byte;
+// without one the reply has none. The request is checked first: a bad one is INVALID_ARGUMENT, and QEMU sees nothing.
+// Returns a buffer that the caller owns, or NULL and an error: COMMAND if QEMU answered by one, TIMEOUT after
+// `timeout_ms` milliseconds (QEMU may still carry the command out: qmp_error_delivery; 0: at once, and nothing is
+// sent), DISCONNECTED, CANCELED, LIMIT, PROTOCOL. Any thread, any number at once, and inside callbacks. Since 0.1.
 qmp_buffer *qmp_monitor_run(qmp_monitor *monitor, const char *request, int32_t timeout_ms, qmp_error **err);
 
-/*
- Sends a command by its name, with arguments that are one JSON object or NULL, and waits for the value of "return".
- Otherwise like qmp_monitor_run. Since 0.1.
- */
+// Sends a command by its name, with arguments that are one JSON object or NULL, and waits for the value of "return".
+// Otherwise like qmp_monitor_run. Since 0.1.
 qmp_buffer *qmp_monitor_execute(qmp_monitor *monitor,
                                 const char *command,
                                 const char *arguments_or_null,
                                 int32_t timeout_ms,
                                 qmp_error **err);
 
-/*
- Like qmp_monitor_run, with descriptors attached to the command (getfd, add-fd), over UNIX sockets (else UNSUPPORTED).
- They are duplicated before the call returns: the caller closes his own. QEMU takes one a command, and a socket at
- most 16 at once. Since 0.1.
- */
+// Like qmp_monitor_run, with descriptors attached to the command (getfd, add-fd), over UNIX sockets (else UNSUPPORTED).
+// They are duplicated before the call returns: the caller closes his own. QEMU takes one a command, and a socket at
+// most 16 at once. Since 0.1.
 qmp_buffer *qmp_monitor_run_with_fds(qmp_monitor *monitor,
                                      const char *request,
                                      const int32_t *fds,
@@ -497,12 +359,10 @@ qmp_buffer *qmp_monitor_run_with_fds(qmp_monitor *monitor,
                                      int32_t timeout_ms,
                                      qmp_error **err);
 
-/*
- Sends a whole QMP command and returns at once; `callback` runs once, in a turn, with the answer or an error. Commands
- are carried out in the order in which they were started (out-of-band ones apart). What a callback starts is written
- when the callbacks of its turn have run. Returns an id for qmp_monitor_cancel, or 0 and an error: then only `free`
- has run. Any thread. Since 0.1.
- */
+// Sends a whole QMP command and returns at once; `callback` runs once, in a turn, with the answer or an error. Commands
+// are carried out in the order in which they were started (out-of-band ones apart). What a callback starts is written
+// when the callbacks of its turn have run. Returns an id for qmp_monitor_cancel, or 0 and an error: then only `free`
+// has run. Any thread. Since 0.1.
 uint64_t qmp_monitor_start(qmp_monitor *monitor,
                            const char *request,
                            int32_t timeout_ms,
@@ -511,9 +371,7 @@ uint64_t qmp_monitor_start(qmp_monitor *monitor,
                            qmp_free_cb free,
                            qmp_error **err);
 
-/*
- Like qmp_monitor_start, with descriptors as in qmp_monitor_run_with_fds. Since 0.1.
- */
+// Like qmp_monitor_start, with descriptors as in qmp_monitor_run_with_fds. Since 0.1.
 uint64_t qmp_monitor_start_with_fds(qmp_monitor *monitor,
                                     const char *request,
                                     const int32_t *fds,
@@ -524,18 +382,14 @@ uint64_t qmp_monitor_start_with_fds(qmp_monitor *monitor,
                                     qmp_free_cb free,
                                     qmp_error **err);
 
-/*
- Ends an open request with CANCELED; its callback still comes, once. QEMU is not told and may carry it out: the late
- reply is dropped. `id` 0 ends every open request of the monitor, blocked calls included. Never waits. Returns 0, or
- -1 if the request is not open any more. Any thread. Since 0.1.
- */
+// Ends an open request with CANCELED; its callback still comes, once. QEMU is not told and may carry it out: the late
+// reply is dropped. `id` 0 ends every open request of the monitor, blocked calls included. Never waits. Returns 0, or
+// -1 if the request is not open any more. Any thread. Since 0.1.
 int32_t qmp_monitor_cancel(qmp_monitor *monitor, uint64_t id);
 
-/*
- Calls `callback`, in a turn, with each event of this name, or with every event if it is NULL; LIBQMP_* events always
- come. Subscribe before connecting to miss nothing; a subscription stays when the link is lost. Returns an id for
- qmp_monitor_unsubscribe, or 0 and an error: then only `free` has run. Since 0.1.
- */
+// Calls `callback`, in a turn, with each event of this name, or with every event if it is NULL; LIBQMP_* events always
+// come. Subscribe before connecting to miss nothing; a subscription stays when the link is lost. Returns an id for
+// qmp_monitor_unsubscribe, or 0 and an error: then only `free` has run. Since 0.1.
 uint64_t qmp_monitor_subscribe(qmp_monitor *monitor,
                                const char *event_or_null,
                                qmp_event_cb callback,
@@ -543,42 +397,32 @@ uint64_t qmp_monitor_subscribe(qmp_monitor *monitor,
                                qmp_free_cb free,
                                qmp_error **err);
 
-/*
- Ends a subscription. Never waits: in another thread the callback may still be running, and `free` runs after it; if
- it is not running, `free` runs in this call. Returns 0, or -1 if there is no such subscription. Since 0.1.
- */
+// Ends a subscription. Never waits: in another thread the callback may still be running, and `free` runs after it; if
+// it is not running, `free` runs in this call. Returns 0, or -1 if there is no such subscription. Since 0.1.
 int32_t qmp_monitor_unsubscribe(qmp_monitor *monitor, uint64_t id);
 
-/*
- Makes a stream of the events of this name, or of every event if it is NULL; LIBQMP_* events always come. It holds
- what comes from now on, within the options "max-events" and "max-event-bytes". Returns a stream that the caller owns
- and frees by qmp_events_free, or NULL and an error. Since 0.1.
- */
+// Makes a stream of the events of this name, or of every event if it is NULL; LIBQMP_* events always come. It holds
+// what comes from now on, within the options "max-events" and "max-event-bytes". Returns a stream that the caller owns
+// and frees by qmp_events_free, or NULL and an error. Since 0.1.
 qmp_events *qmp_monitor_events(qmp_monitor *monitor, const char *event_or_null, qmp_error **err);
 
-/*
- The next event, waiting for it at most `timeout_ms` milliseconds (0: only look). Returns its JSON in a buffer that the
- caller owns, or NULL and an error: TIMEOUT if there is none yet, DISCONNECTED if there is none and no link, CANCELED
- if the stream is closed or its monitor freed, and nothing is left. Any thread. Since 0.1.
- */
-qmp_buffer *qmp_events_next(qmp_events *events, int32_t timeout_ms, qmp_error **err);
+// The next event, waiting for it at most `timeout_ms` milliseconds (0: only look). Returns its JSON in a buffer that the
+// caller owns, or NULL and an error: TIMEOUT if there is none yet, DISCONNECTED if there is none and no link, CANCELED
+// if the stream is closed or its monitor freed, and nothing is left. Any thread. Since 0.1.
+qmp_buffer *qmp_events_next(qmp_events *events,
+                            int32_t timeout_ms,
+                            qmp_error **err);
 
-/*
- A descriptor to watch for reading: it is readable while qmp_events_next(events, 0) would return at once with
- something other than TIMEOUT. Somebody must turn the reactor. It belongs to the stream: never read or close it.
- Returns it, or -1 and an error (SYSTEM). Since 0.1.
- */
+// A descriptor to watch for reading: it is readable while qmp_events_next(events, 0) would return at once with
+// something other than TIMEOUT. Somebody must turn the reactor. It belongs to the stream: never read or close it.
+// Returns it, or -1 and an error (SYSTEM). Since 0.1.
 int32_t qmp_events_fd(qmp_events *events, qmp_error **err);
 
-/*
- Closes a stream: qmp_events_next gives what is queued, then CANCELED, in every thread. To end a thread that waits in
- it, close the stream, join the thread, then free the stream. Returns 0, or -1 for NULL. Any thread. Since 0.1.
- */
+// Closes a stream: qmp_events_next gives what is queued, then CANCELED, in every thread. To end a thread that waits in
+// it, close the stream, join the thread, then free the stream. Returns 0, or -1 for NULL. Any thread. Since 0.1.
 int32_t qmp_events_close(qmp_events *events);
 
-/*
- Frees a stream, before or after its monitor. NULL is allowed. Since 0.1.
- */
+// Frees a stream, before or after its monitor. NULL is allowed. Since 0.1.
 void qmp_events_free(qmp_events *events);
 
 #ifdef __cplusplus

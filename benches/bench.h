@@ -1,0 +1,96 @@
+// Clocks, percentiles, resource use, and the JSON line that a benchmark client prints.
+#ifndef LIBQMP_BENCH_H
+#define LIBQMP_BENCH_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+// What is measured between bench_begin and bench_end.
+struct bench {
+    uint64_t begin_ns, end_ns;
+    struct rusage begin_use, end_use;
+    uint64_t *latencies;
+    size_t n_latencies, room;
+};
+
+static inline uint64_t bench_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+// A number out of /proc/self/status, such as "VmRSS" in KB; -1 if there is none.
+static inline long bench_status(const char *key)
+{
+    FILE *file = fopen("/proc/self/status", "r");
+    char line[256];
+    long value = -1;
+    size_t len = strlen(key);
+    while (file && fgets(line, sizeof line, file)) {
+        if (strncmp(line, key, len) == 0 && line[len] == ':') {
+            value = atol(line + len + 1);
+            break;
+        }
+    }
+    if (file)
+        fclose(file);
+    return value;
+}
+
+// Begins to measure; keeps up to `latencies` single latencies.
+static inline void bench_begin(struct bench *b, size_t latencies)
+{
+    memset(b, 0, sizeof *b);
+    b->room = latencies;
+    b->latencies = latencies ? calloc(latencies, sizeof *b->latencies) : NULL;
+    getrusage(RUSAGE_SELF, &b->begin_use);
+    b->begin_ns = bench_now();
+}
+
+static inline void bench_latency(struct bench *b, uint64_t ns)
+{
+    if (b->n_latencies < b->room)
+        b->latencies[b->n_latencies++] = ns;
+}
+
+static inline void bench_end(struct bench *b)
+{
+    b->end_ns = bench_now();
+    getrusage(RUSAGE_SELF, &b->end_use);
+}
+
+static inline int bench_compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static inline double bench_seconds(struct timeval from, struct timeval to)
+{
+    return (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_usec - from.tv_usec) / 1e6;
+}
+
+// Prints the result of n operations; `more` holds further JSON members, each with a comma in front.
+static inline void bench_print(struct bench *b, const char *workload, uint64_t n, const char *more)
+{
+    double seconds = (double)(b->end_ns - b->begin_ns) / 1e9;
+    printf("{\"client\": \"libqmp\", \"workload\": \"%s\", \"ok\": true, \"n\": %llu, \"secs\": %.6f, \"rate\": %.1f",
+           workload, (unsigned long long)n, seconds, (double)n / seconds);
+    if (b->n_latencies) {
+        qsort(b->latencies, b->n_latencies, sizeof *b->latencies, bench_compare);
+        printf(", \"p50_us\": %.2f, \"p99_us\": %.2f", (double)b->latencies[b->n_latencies / 2] / 1e3,
+               (double)b->latencies[b->n_latencies * 99 / 100] / 1e3);
+    }
+    printf(", \"utime\": %.4f, \"stime\": %.4f, \"csw\": %ld, \"rss_kb\": %ld, \"threads\": %ld%s}\n",
+           bench_seconds(b->begin_use.ru_utime, b->end_use.ru_utime),
+           bench_seconds(b->begin_use.ru_stime, b->end_use.ru_stime), b->end_use.ru_nvcsw - b->begin_use.ru_nvcsw,
+           bench_status("VmRSS"), bench_status("Threads"), more);
+    free(b->latencies);
+}
+
+#endif
