@@ -1,0 +1,90 @@
+# libqmp: `make` builds it, `make demo` shows it, `make test` tests it, `make install` installs it.
+
+PREFIX = /usr/local
+EXEC_PREFIX = $(PREFIX)
+LIBDIR = $(EXEC_PREFIX)/lib
+INCLUDEDIR = $(PREFIX)/include
+DESTDIR =
+
+CARGO = cargo
+CC = cc
+CFLAGS = -O2 -g
+INSTALL = install
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+SOVERSION := 0
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+RELEASE := $(TARGET)/release
+BUILD := $(TARGET)/make
+PEDANTIC := -Wall -Wextra -Wpedantic -Werror
+EXAMPLES := $(patsubst examples-c/%.c,$(BUILD)/%,$(wildcard examples-c/*.c))
+PKGCONFIG := $(BUILD)/libqmp.pc
+
+.PHONY: all library examples demo setup-demo setup-test test test-c lint install uninstall bench-client clean
+
+all: library $(PKGCONFIG)
+
+library:
+	$(CARGO) build --release --locked
+	@mkdir -p $(BUILD)
+	@ln -sf ../release/libqmp.so $(BUILD)/libqmp.so.$(SOVERSION)
+
+$(PKGCONFIG): libqmp.pc.in Makefile
+	@mkdir -p $(BUILD)
+	sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@includedir@|$(INCLUDEDIR)|; s|@version@|$(VERSION)|' $< >$@
+
+examples: $(EXAMPLES)
+
+$(BUILD)/%: examples-c/%.c library
+	$(CC) -std=c99 $(CFLAGS) $(PEDANTIC) -Iinclude -o $@ $< -L$(RELEASE) -lqmp -lpthread -Wl,-rpath,$(abspath $(BUILD))
+
+setup-demo:
+	scripts/setup.sh demo
+
+setup-test:
+	scripts/setup.sh test
+
+demo: setup-demo
+	$(MAKE) examples
+	scripts/demo.sh $(BUILD)
+
+test: setup-test
+	$(CARGO) test --locked
+	$(MAKE) examples bench-client test-c
+
+test-c:
+	$(CARGO) build --locked
+	scripts/run-c-tests.sh plain $(TARGET)/debug $(BUILD)/tests-c
+	scripts/run-c-tests.sh valgrind $(TARGET)/debug $(BUILD)/tests-c
+
+lint: setup-test
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	for compiler in gcc clang; do \
+	    for source in examples-c/*.c; do \
+	        $$compiler -std=c99 $(PEDANTIC) -Iinclude -fsyntax-only $$source || exit 1; \
+	    done; \
+	    for source in tests/c/*.c benches/*.c; do \
+	        $$compiler -std=c11 -D_GNU_SOURCE $(PEDANTIC) -Iinclude -Itests/c -fsyntax-only $$source || exit 1; \
+	    done; \
+	done
+
+bench-client: library
+	$(CC) -std=c11 $(CFLAGS) $(PEDANTIC) -Iinclude -o $(BUILD)/bench-client benches/bench-client.c \
+	    -L$(RELEASE) -lqmp -Wl,-rpath,$(abspath $(BUILD))
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig
+	$(INSTALL) -m 644 include/libqmp.h $(DESTDIR)$(INCLUDEDIR)/libqmp.h
+	$(INSTALL) -m 755 $(RELEASE)/libqmp.so $(DESTDIR)$(LIBDIR)/libqmp.so.$(VERSION)
+	ln -sf libqmp.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libqmp.so.$(SOVERSION)
+	ln -sf libqmp.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libqmp.so
+	$(INSTALL) -m 644 $(RELEASE)/libqmp.a $(DESTDIR)$(LIBDIR)/libqmp.a
+	$(INSTALL) -m 644 $(PKGCONFIG) $(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc
+
+uninstall:
+	rm -f $(DESTDIR)$(INCLUDEDIR)/libqmp.h $(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc $(DESTDIR)$(LIBDIR)/libqmp.a \
+	    $(DESTDIR)$(LIBDIR)/libqmp.so $(DESTDIR)$(LIBDIR)/libqmp.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libqmp.so.$(VERSION)
+
+clean:
+	$(CARGO) clean
