@@ -54,8 +54,8 @@ test: setup-test
 
 test-c:
 	$(CARGO) build --locked
-	scripts/run-c-tests.sh plain $(TARGET)/debug $(BUILD)/tests-c
-	scripts/run-c-tests.sh valgrind $(TARGET)/debug $(BUILD)/tests-c
+	scripts/run-c-tests.sh plain $(TARGET)/debug/libqmp.so $(BUILD)/tests-c
+	scripts/run-c-tests.sh valgrind $(TARGET)/debug/libqmp.so $(BUILD)/tests-c
 
 lint: setup-test
 	$(CARGO) fmt --check

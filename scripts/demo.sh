@@ -37,7 +37,7 @@ show() {
 
 say "Starting a QEMU without an operating system, with two monitors"
 qemu-system-x86_64 -accel tcg -machine none -nodefaults -display none \
-    -qmp "unix:$folder/one,server=on,wait=off" -qmp "unix:$folder/two,server=on,wait=off" &
+    -qmp "unix:$folder/one,server=on,wait=off" -qmp "unix:$folder/two,server=on,wait=off" 2>"$folder/qemu.log" &
 vm=$!
 
 say "query-status unix:$folder/one"
