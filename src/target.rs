@@ -41,7 +41,9 @@ impl Target {
             Some(("fd", number)) => parse_fd(number),
             _ => Err("expected unix:PATH, unix:@NAME, tcp:HOST:PORT or fd:N".to_owned()),
         };
-        endpoint.map(Target::Socket).map_err(|why| Error::new(Code::InvalidArgument, format!("target \"{text}\": {why}")))
+        endpoint
+            .map(Target::Socket)
+            .map_err(|why| Error::new(Code::InvalidArgument, format!("target \"{text}\": {why}")))
     }
 }
 

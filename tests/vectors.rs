@@ -55,11 +55,12 @@ fn expected(stream: &[u8]) -> Vec<(Kind, Value)> {
         .into_iter::<Value>()
         .map(|value| {
             let value = value.unwrap();
-            let kind = [("QMP", Kind::Greeting), ("event", Kind::Event), ("return", Kind::Return), ("error", Kind::Error)]
-                .into_iter()
-                .find(|(key, _)| value.get(key).is_some())
-                .unwrap()
-                .1;
+            let kind =
+                [("QMP", Kind::Greeting), ("event", Kind::Event), ("return", Kind::Return), ("error", Kind::Error)]
+                    .into_iter()
+                    .find(|(key, _)| value.get(key).is_some())
+                    .unwrap()
+                    .1;
             (kind, value)
         })
         .collect()
@@ -105,7 +106,9 @@ fn what_qemu_could_not_read_is_refused() {
             let answers = records.iter().filter(|r| r["dir"] == "s2c" && r["note"] == request["note"]);
             let unreadable = answers.filter_map(bytes).any(|answer| {
                 let answer = String::from_utf8_lossy(&answer).into_owned();
-                answer.contains("JSON parse error") || answer.contains("QMP input must be") || answer.contains("nesting")
+                answer.contains("JSON parse error")
+                    || answer.contains("QMP input must be")
+                    || answer.contains("nesting")
             });
             if unreadable {
                 refused += 1;

@@ -22,10 +22,8 @@ pub fn json(name: &str, data: Option<&str>) -> Vec<u8> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let data = data.map(|data| format!("\"data\":{data},")).unwrap_or_default();
     let (seconds, microseconds) = (now.as_secs(), now.subsec_micros());
-    format!(
-        "{{\"event\":\"{name}\",{data}\"timestamp\":{{\"seconds\":{seconds},\"microseconds\":{microseconds}}}}}"
-    )
-    .into_bytes()
+    format!("{{\"event\":\"{name}\",{data}\"timestamp\":{{\"seconds\":{seconds},\"microseconds\":{microseconds}}}}}")
+        .into_bytes()
 }
 
 /// The JSON of [`EVENTS_LOST`].

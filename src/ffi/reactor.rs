@@ -32,11 +32,7 @@ pub unsafe extern "C" fn qmp_reactor_fd(reactor: *const qmp_reactor, err: *mut *
 /// and on a started reactor): a monitor's failure is the monitor's. Any thread; a second turn at the same time waits
 /// for the first. Since 0.1.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn qmp_reactor_turn(
-    reactor: *mut qmp_reactor,
-    timeout_ms: i32,
-    err: *mut *mut qmp_error,
-) -> i32 {
+pub unsafe extern "C" fn qmp_reactor_turn(reactor: *mut qmp_reactor, timeout_ms: i32, err: *mut *mut qmp_error) -> i32 {
     enter(err, || {
         let ran = shared(reactor.cast::<Reactor>(), "reactor")?.turn(timeout(timeout_ms)?)?;
         Ok(i32::try_from(ran).unwrap_or(i32::MAX))

@@ -218,9 +218,8 @@ fn duplicate(fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
         return Err(Error::new(Code::InvalidArgument, text));
     }
     let each = |fd: &RawFd| {
-        crate::sys::duplicate(*fd).map_err(|why| {
-            Error::from_io(Code::InvalidArgument, format!("descriptor {fd} cannot be duplicated"), &why)
-        })
+        crate::sys::duplicate(*fd)
+            .map_err(|why| Error::from_io(Code::InvalidArgument, format!("descriptor {fd} cannot be duplicated"), &why))
     };
     fds.iter().map(each).collect()
 }

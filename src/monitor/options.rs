@@ -60,8 +60,9 @@ impl Options {
             return Err(Error::new(Code::InvalidArgument, text));
         };
         let mut changed = *self;
-        set(&mut changed, value)
-            .map_err(|want| Error::new(Code::InvalidArgument, format!("option {name} is \"{value}\", expected {want}")))?;
+        set(&mut changed, value).map_err(|want| {
+            Error::new(Code::InvalidArgument, format!("option {name} is \"{value}\", expected {want}"))
+        })?;
         if linked && *when == When::Unlinked {
             let text = format!("option {name} can be set only while the monitor is not connected");
             return Err(Error::new(Code::State, text));

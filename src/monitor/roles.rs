@@ -15,7 +15,7 @@ const PATIENCE: u32 = 16;
 
 /// What a blocked thread waits for besides the lead.
 #[derive(Clone, Copy, Debug)]
-pub enum Awaited {
+pub(super) enum Awaited {
     /// The answer to a call.
     Call(u32),
     /// Something in a stream.

@@ -18,10 +18,10 @@ use crate::reactor::{Core, TIMER, WAKER};
 use crate::sys::watch::Watch;
 
 /// The lock, held.
-pub type Guard<'a> = MutexGuard<'a, Shared>;
+pub(super) type Guard<'a> = MutexGuard<'a, Shared>;
 
 /// Everything of a reactor.
-pub struct Shared {
+pub(super) struct Shared {
     /// The drivers.
     pub core: Core<Link>,
     /// The monitors and all that waits.
@@ -54,7 +54,7 @@ pub struct Shared {
 
 /// What wakes a sleeping leader.
 #[derive(Clone, Copy, Debug)]
-pub struct Sleep {
+pub(super) struct Sleep {
     /// Its own deadline; `None` is for ever.
     pub until: Option<Instant>,
     /// It runs callbacks as well.
@@ -63,7 +63,7 @@ pub struct Sleep {
 
 impl Shared {
     /// Around a fresh epoll instance.
-    pub fn new(lead: Lead, core: Core<Link>, shares: usize) -> Self {
+    pub(super) fn new(lead: Lead, core: Core<Link>, shares: usize) -> Self {
         Shared {
             core,
             hub: Hub::default(),
@@ -84,7 +84,7 @@ impl Shared {
     }
 
     /// The earliest deadline of all.
-    pub fn first_deadline(&self) -> Option<Instant> {
+    pub(super) fn first_deadline(&self) -> Option<Instant> {
         match (self.core.first_deadline(), self.hub.timers.first()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -92,7 +92,7 @@ impl Shared {
     }
 
     /// Hides from a foreign loop what a sleeping leader takes care of.
-    pub fn mask(&mut self) {
+    pub(super) fn mask(&mut self) {
         if let Some(watch) = &mut self.watch {
             watch.mask(true);
         }

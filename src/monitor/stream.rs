@@ -83,9 +83,9 @@ impl Events {
         };
         let ready = |shared: &mut Shared| self.take(shared);
         let waited = self.reactor.wait(shared, ms.map(after), Awaited::Stream(self.key), ready);
-        waited?.1.unwrap_or_else(|| {
-            Err(Error::new(Code::Timeout, format!("no event within {} ms", ms.unwrap_or_default())))
-        })
+        waited?
+            .1
+            .unwrap_or_else(|| Err(Error::new(Code::Timeout, format!("no event within {} ms", ms.unwrap_or_default()))))
     }
 
     fn take(&self, shared: &mut Shared) -> Option<Result<Buffer>> {

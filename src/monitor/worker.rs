@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use super::inside::{in_callback, this_thread};
 use super::Reactor;
+use super::inside::{in_callback, this_thread};
 use super::shared::{Guard, Shared, system};
 use crate::error::{Code, Error, Result};
 use crate::sys::thread::spawn_without_signals;
 
 /// The library's own thread.
-pub struct Worker {
+pub(super) struct Worker {
     thread: JoinHandle<()>,
     /// Asked to end with the turn that it is in.
     stopping: bool,

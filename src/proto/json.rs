@@ -10,6 +10,8 @@ use std::ops::Range;
 pub const MAX_DEPTH: usize = 1024;
 /// The longest number; the longest that QEMU writes has 24 characters.
 const MAX_NUMBER: usize = 4096;
+/// Longer keys are not looked at: the longest that is looked for, all of it escaped, is shorter.
+const LONG_KEY: usize = 64;
 /// No offset.
 const NONE: usize = usize::MAX;
 /// The most keys that a scanner looks for.
@@ -193,23 +195,18 @@ impl Scanner {
 
     /// The earliest byte that is still needed when the text itself is not.
     pub fn keep_from(&self) -> usize {
+        // A number is bounded; a key longer than this is none that anybody looks for.
         let wanted = match self.state {
-            State::String { key } => self.depth == 1 && (key || self.is_number_key()),
+            State::String { key: true } => self.depth == 1 && self.pos.saturating_sub(self.token) <= LONG_KEY,
             State::Bare => true,
             _ => false,
         };
-        if wanted && self.pos.saturating_sub(self.token) <= MAX_NUMBER { self.token } else { self.pos }
+        if wanted { self.token } else { self.pos }
     }
 
     /// The owner dropped `n` bytes from the front of the buffer.
     pub fn shift(&mut self, n: usize) {
-        for at in [
-            &mut self.pos,
-            &mut self.token,
-            &mut self.key_start,
-            &mut self.value_start,
-            &mut self.last_end,
-        ] {
+        for at in [&mut self.pos, &mut self.token, &mut self.key_start, &mut self.value_start, &mut self.last_end] {
             if *at != NONE {
                 *at = at.saturating_sub(n);
             }
@@ -365,7 +362,11 @@ impl Scanner {
                 None => return Ok(false),
                 Some(b'"') => {
                     self.pos = self.pos.wrapping_add(1);
-                    if key { self.key_ended(buf)? } else { self.value_ended(buf) }
+                    if key {
+                        self.key_ended(buf)?
+                    } else {
+                        self.value_ended(buf)
+                    }
                     return Ok(true);
                 }
                 Some(b'\\') => {
@@ -526,15 +527,18 @@ fn is_number(text: &[u8]) -> bool {
 fn skip_plain(buf: &[u8], mut pos: usize) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
+    const QUOTES: u64 = ONES * b'"' as u64;
+    const SLASHES: u64 = ONES * b'\\' as u64;
+    const SPACES: u64 = ONES * b' ' as u64;
     // Eight bytes at a time: a byte of `word ^ pattern` is zero where the pattern is met, and `x - 1` borrows into the
     // high bit of a zero byte. Borrows go upwards only, so the lowest hit is exact.
     while let Some(chunk) = buf.get(pos..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * b'"' as u64);
-        let slash = word ^ (ONES * b'\\' as u64);
+        let quote = word ^ QUOTES;
+        let slash = word ^ SLASHES;
         let hit = (quote.wrapping_sub(ONES) & !quote)
             | (slash.wrapping_sub(ONES) & !slash)
-            | (word.wrapping_sub(ONES * 0x20) & !word);
+            | (word.wrapping_sub(SPACES) & !word);
         if hit & HIGH != 0 {
             return pos.wrapping_add(((hit & HIGH).trailing_zeros() / 8) as usize);
         }

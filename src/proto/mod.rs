@@ -2,6 +2,17 @@
 //!
 //! Nothing here reads a socket, a clock or the environment, and nothing here panics on input.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
 pub mod frame;
 pub mod json;
 pub mod outbox;
@@ -9,3 +20,12 @@ pub mod qmp;
 pub mod reply;
 pub mod request;
 pub mod slots;
+
+#[cfg(test)]
+mod frame_tests;
+#[cfg(test)]
+mod json_tests;
+#[cfg(test)]
+mod qmp_tests;
+#[cfg(test)]
+mod request_tests;

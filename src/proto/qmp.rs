@@ -144,7 +144,10 @@ impl<F> Qmp<F> {
     pub fn submit(&mut self, call: u32, request: &Arc<Request>, value_only: bool, attachment: Option<F>) -> Result<()> {
         let request = Arc::clone(request);
         if request.out_of_band() && !self.oob {
-            return Err(Error::new(Code::Unsupported, "exec-oob needs out-of-band execution, which is not enabled here"));
+            return Err(Error::new(
+                Code::Unsupported,
+                "exec-oob needs out-of-band execution, which is not enabled here",
+            ));
         }
         let queued = Queued { call, request, value_only, attachment };
         if queued.request.out_of_band() || (self.has_room() && self.queue.is_empty()) {

@@ -10,7 +10,9 @@ pub fn envelope<'a>(buf: &'a [u8], message: &Message, caller_id: Option<&'a [u8]
     let part = |start: usize, end: usize| buf.get(start..end).unwrap_or_default();
     let (start, end) = (message.start, message.end);
     match caller_id {
-        None => [part(start, message.id_member.start.max(start)), part(message.id_member.end.max(start), end), b"", b""],
+        None => {
+            [part(start, message.id_member.start.max(start)), part(message.id_member.end.max(start), end), b"", b""]
+        }
         Some(id) if message.id_value.is_empty() => {
             // An error that QEMU could not match to a request, attached to the only one there was.
             [part(start, end.saturating_sub(1)), b", \"id\": ", id, b"}"]

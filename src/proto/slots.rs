@@ -81,7 +81,10 @@ impl Slots {
 
     /// Is this the id of a request on the wire?
     pub fn is_used(&self, id: u64) -> bool {
-        usize::try_from(id).ok().and_then(|id| self.slots.get(id)).is_some_and(|s| !matches!(s.state, State::Free { .. }))
+        usize::try_from(id)
+            .ok()
+            .and_then(|id| self.slots.get(id))
+            .is_some_and(|s| !matches!(s.state, State::Free { .. }))
     }
 
     /// Frees the slot with this id. Gives the request back if somebody still waits for it.

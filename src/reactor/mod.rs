@@ -133,8 +133,7 @@ const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
 impl<D> Core<D> {
     /// No drivers yet.
     pub fn new(lead: &Lead) -> io::Result<Self> {
-        let io =
-            Io { registry: lead.registry()?, scratch: Vec::new(), token: Token(0), wishes: Wishes::default() };
+        let io = Io { registry: lead.registry()?, scratch: Vec::new(), token: Token(0), wishes: Wishes::default() };
         Ok(Core {
             entries: Slab::new(),
             io,

@@ -84,8 +84,9 @@ impl Buffer {
 
     /// Takes back what [`Buffer::into_raw`] gave.
     ///
+    /// # Safety
+    ///
     /// The pointer must come from `into_raw`, and must not be used again.
-    // SAFETY: see above; `raw` is not NULL then.
     pub unsafe fn from_raw(raw: *mut Block) -> Buffer {
         // SAFETY: the caller's promise.
         Buffer(unsafe { NonNull::new_unchecked(raw) })
@@ -93,8 +94,9 @@ impl Buffer {
 
     /// The text of a block that somebody else owns.
     ///
+    /// # Safety
+    ///
     /// The pointer must come from `into_raw`, and its owner must outlive `'a`.
-    // SAFETY: see above.
     pub unsafe fn bytes_of<'a>(raw: *const Block) -> &'a [u8] {
         // SAFETY: the caller's promise; data and len describe memory that the block owns.
         unsafe { std::slice::from_raw_parts((*raw).data, (*raw).len) }

@@ -9,7 +9,7 @@ const MIN_ROOM: usize = 16 * 1024;
 const COPY: usize = 32 * 1024;
 
 /// The buffer to read into: what was held of an incomplete message stands at its front.
-pub fn open(held: &mut Vec<u8>, scratch: &mut Vec<u8>) -> Vec<u8> {
+pub(super) fn open(held: &mut Vec<u8>, scratch: &mut Vec<u8>) -> Vec<u8> {
     let mut buf;
     if held.len() > COPY {
         buf = std::mem::take(held);
@@ -23,7 +23,7 @@ pub fn open(held: &mut Vec<u8>, scratch: &mut Vec<u8>) -> Vec<u8> {
 }
 
 /// Makes sure that the next read has room.
-pub fn make_room(buf: &mut Vec<u8>) {
+pub(super) fn make_room(buf: &mut Vec<u8>) {
     if buf.capacity() - buf.len() < MIN_ROOM {
         // A long message doubles its buffer: the kernel moves the pages, and those not written to are not there.
         buf.reserve_exact(buf.len().max(SCRATCH));
@@ -31,7 +31,7 @@ pub fn make_room(buf: &mut Vec<u8>) {
 }
 
 /// Puts an incomplete rest aside and gives the scratch buffer back.
-pub fn close(mut buf: Vec<u8>, held: &mut Vec<u8>, scratch: &mut Vec<u8>) {
+pub(super) fn close(mut buf: Vec<u8>, held: &mut Vec<u8>, scratch: &mut Vec<u8>) {
     if buf.len() > COPY {
         *held = buf;
         return;
@@ -46,7 +46,7 @@ pub fn close(mut buf: Vec<u8>, held: &mut Vec<u8>, scratch: &mut Vec<u8>) {
 }
 
 /// Drops bytes from the front.
-pub fn drop_front(buf: &mut Vec<u8>, n: usize) {
+pub(super) fn drop_front(buf: &mut Vec<u8>, n: usize) {
     if n >= buf.len() {
         buf.clear();
     } else if n > 0 {

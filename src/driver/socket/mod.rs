@@ -121,7 +121,11 @@ impl Socket {
         }
         let fds = (!what.fds.is_empty()).then_some(what.fds);
         self.qmp.submit(what.call, what.request, what.value_only, fds)?;
-        if what.cork { io.flush_later() } else { self.flush(io, sink) }
+        if what.cork {
+            io.flush_later()
+        } else {
+            self.flush(io, sink)
+        }
         Ok(())
     }
 
