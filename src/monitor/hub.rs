@@ -271,6 +271,11 @@ impl Hub {
         taken
     }
 
+    /// The next monitor that was freed in a callback, and of which something is left.
+    pub fn next_farewell(&self) -> Option<usize> {
+        self.queue.iter().find(|job| matches!(job, Job::Farewell { .. })).map(Job::mon)
+    }
+
     /// Drops what is queued for one subscription.
     pub fn drop_events(&mut self, port: usize, id: u64) {
         let keep = |job: &Job| !matches!(job, Job::Event { mon, sub, .. } | Job::Lost { mon, sub } if (*mon, *sub) == (port, id));

@@ -145,7 +145,8 @@ impl Monitor {
         reactor.retire(shared, false);
     }
 
-    fn say_farewell(self: &Arc<Self>, jobs: Vec<Job>, gone: Option<Mon>) {
+    /// Runs the last callbacks of a monitor that is no longer in the books, and drops its handlers.
+    pub(super) fn say_farewell(self: &Arc<Self>, jobs: Vec<Job>, gone: Option<Mon>) {
         for job in jobs {
             match job {
                 Job::Reply { handler, outcome, .. } => handler(self, outcome),

@@ -140,11 +140,30 @@ impl Reactor {
         self.settle(&mut shared);
         let mut count = 0;
         while let Some(job) = shared.hub.batch.pop_front() {
-            count += 1;
+            count += usize::from(!matches!(job, Job::Farewell { .. }));
             shared = self.run_job(shared, job, &texts);
         }
         shared.hub.end_batch(texts);
+        // Monitors freed in these callbacks: the rest of them runs at the end of this turn.
+        while let Some(port) = shared.hub.next_farewell() {
+            let ran;
+            (shared, ran) = self.run_farewell(shared, port);
+            count += ran;
+        }
         (shared, count)
+    }
+
+    /// Runs what is left of a monitor that was freed in a callback. Tells how many callbacks that were.
+    fn run_farewell<'a>(&'a self, mut shared: Guard<'a>, port: usize) -> (Guard<'a>, usize) {
+        let jobs = shared.hub.take_jobs(port);
+        let count = jobs.len();
+        let gone = shared.hub.mons.try_remove(port);
+        let keep = gone.as_ref().and_then(|mon| mon.keep.clone());
+        drop(shared);
+        if let Some(keep) = keep {
+            callback(|| keep.say_farewell(jobs, gone));
+        }
+        (self.lock_to_end(), count)
     }
 
     /// Runs everything: nobody will turn this reactor again.
@@ -159,12 +178,13 @@ impl Reactor {
         let port = job.mon();
         let Some(mon) = shared.hub.mons.get_mut(port) else { return shared };
         if let Job::Farewell { .. } = job {
-            let gone = shared.hub.mons.remove(port);
-            drop(shared);
-            callback(|| drop(gone));
-            return self.lock_to_end();
+            return self.run_farewell(shared, port).0;
         }
         let Some(handle) = mon.handle.upgrade() else { return shared };
+        if mon.freed && matches!(job, Job::Event { .. } | Job::Lost { .. }) {
+            // Freed in a callback: its answers still come, events do not.
+            return shared;
+        }
         match job {
             Job::Event { sub, at, name_len, json_len, .. } => {
                 let name = text(texts, at, name_len);

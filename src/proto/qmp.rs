@@ -164,13 +164,13 @@ impl<F> Qmp<F> {
             self.queue.remove(at);
             return Delivery::NotSent;
         }
-        let Some((index, span)) = self.slots.find(call) else { return Delivery::NotSent };
+        let Some((id, span)) = self.slots.find(call) else { return Delivery::NotSent };
         if self.out.has_begun(span) {
-            self.slots.forget(index);
+            self.slots.forget(id);
             return Delivery::Unknown;
         }
         self.out.take_back(span);
-        self.slots.release(index.into());
+        self.slots.release(id);
         self.slots.move_up(span);
         self.refill();
         Delivery::NotSent
@@ -202,9 +202,9 @@ impl<F> Qmp<F> {
     fn place(&mut self, queued: Queued<F>) {
         let Queued { call, request, value_only, attachment } = queued;
         let out_of_band = request.out_of_band();
-        let index = self.slots.take(call, Some(Arc::clone(&request)), value_only, out_of_band);
-        let span = self.out.push(&[request.body(), b",\"id\":", Decimal::new(index).digits(), b"}\n"], attachment);
-        self.slots.set_span(index, span);
+        let id = self.slots.take(call, Some(Arc::clone(&request)), value_only, out_of_band);
+        let span = self.out.push(&[request.body(), b",\"id\":", Decimal::new(id).digits(), b"}\n"], attachment);
+        self.slots.set_span(span);
     }
 
     /// Puts queued requests on the wire while there are places.
@@ -237,9 +237,9 @@ impl<F> Qmp<F> {
         } else {
             br#"{"execute":"qmp_capabilities","id":"#
         };
-        let index = self.slots.take(NEGOTIATION, None, true, true);
-        let span = self.out.push(&[body, Decimal::new(index).digits(), b"}\n"], None);
-        self.slots.set_span(index, span);
+        let id = self.slots.take(NEGOTIATION, None, true, true);
+        let span = self.out.push(&[body, Decimal::new(id).digits(), b"}\n"], None);
+        self.slots.set_span(span);
     }
 
     fn replied(&mut self, buf: &[u8], message: Message) -> Result<Option<Item>> {
@@ -299,9 +299,7 @@ impl<F> Qmp<F> {
         }
         let Some(id) = self.slots.only() else { return Ok(None) };
         let Some(call) = self.slots.caller(id) else { return Ok(None) };
-        if let Ok(index) = u32::try_from(id) {
-            self.slots.forget(index);
-        }
+        self.slots.forget(id);
         Ok(Some(Item::ReplyTooLarge(call)))
     }
 

@@ -120,7 +120,7 @@ fn at_every_split(stream: &str, requests: &[&str], expected: &[&str]) {
 #[test]
 fn events_are_legal_anywhere() {
     let stream = format!(
-        "{STOP}{GREETING}{STOP}{{\"return\": {{}}, \"id\": 0}}\r\n{STOP}{{\"return\": {{\"a\": 1}}, \"id\": 0}}\r\n{STOP}"
+        "{STOP}{GREETING}{STOP}{{\"return\": {{}}, \"id\": 0}}\r\n{STOP}{{\"return\": {{\"a\": 1}}, \"id\": 1}}\r\n{STOP}"
     );
     let expected = ["event STOP", "event STOP", "ready", "event STOP", "reply 10 {\"a\": 1}", "event STOP"];
     at_every_split(&stream, &["{\"execute\":\"x\"}"], &expected);
@@ -129,8 +129,8 @@ fn events_are_legal_anywhere() {
 #[test]
 fn replies_find_their_calls_in_any_order() {
     let stream = format!(
-        "{GREETING}{{\"return\": {{}}, \"id\": 0}}\r\n{{\"return\": \"two\", \"id\": 1}}\n\
-         {{\"id\": 0, \"error\": {{\"class\": \"C\", \"desc\": \"D\"}}}}{{\"return\": [], \"id\": 2}}\r\n"
+        "{GREETING}{{\"return\": {{}}, \"id\": 0}}\r\n{{\"return\": \"two\", \"id\": 2}}\n\
+         {{\"id\": 1, \"error\": {{\"class\": \"C\", \"desc\": \"D\"}}}}{{\"return\": [], \"id\": 3}}\r\n"
     );
     let expected = ["ready", "reply 11 \"two\"", "error 10 {\"class\": \"C\", \"desc\": \"D\"}", "reply 12 []"];
     at_every_split(&stream, &["{\"execute\":\"x\"}"; 3], &expected);
@@ -139,7 +139,7 @@ fn replies_find_their_calls_in_any_order() {
 #[test]
 fn pretty_monitors_work_alike() {
     let stream = "{\r\n    \"QMP\": {\r\n        \"capabilities\": [\r\n        ]\r\n    }\r\n}\r\n\
-                  {\r\n    \"return\": {\r\n    },\r\n    \"id\": 0}\r\n{\r\n    \"return\": \"a}\\\"{\",\r\n    \"id\": 0\r\n}\r\n";
+                  {\r\n    \"return\": {\r\n    },\r\n    \"id\": 0}\r\n{\r\n    \"return\": \"a}\\\"{\",\r\n    \"id\": 1\r\n}\r\n";
     at_every_split(stream, &["{\"execute\":\"x\"}"], &["ready", "reply 10 \"a}\\\"{\""]);
 }
 
@@ -150,8 +150,8 @@ fn the_negotiation_enables_oob_where_it_is_offered() {
     assert_eq!(bench.wrote(), "{\"execute\":\"qmp_capabilities\",\"arguments\":{\"enable\":[\"oob\"]},\"id\":0}\n");
     // A peer that refuses what it offered is asked again without.
     bench.feed(b"{\"id\": 0, \"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}}\r\n");
-    assert_eq!(bench.wrote(), "{\"execute\":\"qmp_capabilities\",\"id\":0}\n");
-    bench.feed(b"{\"return\": {}, \"id\": 0}\r\n");
+    assert_eq!(bench.wrote(), "{\"execute\":\"qmp_capabilities\",\"id\":1}\n");
+    bench.feed(b"{\"return\": {}, \"id\": 1}\r\n");
     assert!(bench.qmp.phase() == Phase::Ready && !bench.qmp.oob());
 
     let mut bench = Bench::new(LIMIT);
@@ -169,18 +169,18 @@ fn at_most_eight_in_band_commands_are_on_the_wire() {
     }
     assert_eq!(bench.wrote().lines().count(), 8);
     bench.submit(20, "{\"exec-oob\":\"y\"}");
-    assert_eq!(bench.wrote(), "{\"exec-oob\":\"y\",\"id\":8}\n");
+    assert_eq!(bench.wrote(), "{\"exec-oob\":\"y\",\"id\":9}\n");
     // A place is given up by its reply alone: a forgotten call keeps it.
     assert_eq!(bench.qmp.forget(3), Delivery::Unknown);
     assert_eq!(bench.wrote(), "");
     assert_eq!(bench.qmp.forgotten(), 1);
-    bench.feed(b"{\"return\": {}, \"id\": 3}\r\n");
+    bench.feed(b"{\"return\": {}, \"id\": 4}\r\n");
     assert_eq!(bench.told, Vec::<String>::new());
-    assert_eq!(bench.wrote(), "{\"execute\":\"x\",\"id\":3}\n");
+    assert_eq!(bench.wrote(), "{\"execute\":\"x\",\"id\":0}\n");
     assert_eq!(bench.qmp.forgotten(), 0);
     // The last one is still queued, and can be given up without a trace.
     assert_eq!(bench.qmp.forget(9), Delivery::NotSent);
-    bench.feed(b"{\"return\": {}, \"id\": 0}\r\n");
+    bench.feed(b"{\"return\": {}, \"id\": 1}\r\n");
     assert_eq!(bench.wrote(), "");
 }
 
@@ -202,9 +202,9 @@ fn what_was_not_written_can_be_taken_back() {
         bench.submit(call, "{\"execute\":\"x\"}");
     }
     assert_eq!(bench.qmp.forget(1), Delivery::NotSent);
-    assert_eq!(bench.wrote(), "{\"execute\":\"x\",\"id\":0}\n{\"execute\":\"x\",\"id\":2}\n");
+    assert_eq!(bench.wrote(), "{\"execute\":\"x\",\"id\":1}\n{\"execute\":\"x\",\"id\":3}\n");
     bench.submit(7, "{\"execute\":\"y\"}");
-    assert_eq!(bench.wrote(), "{\"execute\":\"y\",\"id\":1}\n");
+    assert_eq!(bench.wrote(), "{\"execute\":\"y\",\"id\":4}\n");
     let mut calls = bench.qmp.end();
     calls.sort_unstable_by_key(|(call, _)| *call);
     assert_eq!(calls, [(0, Delivery::Unknown), (2, Delivery::Unknown), (7, Delivery::Unknown)]);
@@ -216,13 +216,13 @@ fn replies_that_nobody_waits_for_are_dropped() {
     bench.submit(10, "{\"execute\":\"x\"}");
     let wrong = [
         "{\"return\": {}}",
-        "{\"return\": {}, \"id\": 1}",
-        "{\"return\": {}, \"id\": \"0\"}",
-        "{\"return\": {}, \"id\": 0.0}",
-        "{\"return\": {}, \"id\": -0}",
+        "{\"return\": {}, \"id\": 0}",
+        "{\"return\": {}, \"id\": \"1\"}",
+        "{\"return\": {}, \"id\": 1.0}",
+        "{\"return\": {}, \"id\": -1}",
         "{\"return\": {}, \"id\": 4294967296}",
         "{\"return\": {}, \"id\": 18446744073709551616}",
-        "{\"return\": {}, \"id\": [0]}",
+        "{\"return\": {}, \"id\": [1]}",
         "{\"return\": {}, \"id\": null}",
     ];
     for reply in wrong {
@@ -231,7 +231,11 @@ fn replies_that_nobody_waits_for_are_dropped() {
     }
     assert!(bench.error.is_none(), "{:?}", bench.error);
     assert_eq!(bench.told, Vec::<String>::new());
-    bench.feed(b"{\"return\": 1, \"id\": 0}{\"return\": 2, \"id\": 0}");
+    bench.feed(b"{\"return\": 1, \"id\": 1}{\"return\": 2, \"id\": 1}");
+    assert_eq!(bench.told, ["reply 10 1"]);
+    // A reply sent twice does not answer the next request.
+    bench.submit(11, "{\"execute\":\"x\"}");
+    bench.feed(b"{\"return\": 3, \"id\": 1}");
     assert_eq!(bench.told, ["reply 10 1"]);
 }
 
@@ -257,7 +261,7 @@ fn a_reply_over_the_limit_leaves_the_link_in_step() {
     bench.submit(11, "{\"execute\":\"x\"}");
     let long = "x".repeat(LIMIT);
     for chunk in
-        format!("{{\"return\": \"{long}\", \"id\": 1}}\r\n{{\"return\": 5, \"id\": 0}}\r\n").as_bytes().chunks(4096)
+        format!("{{\"return\": \"{long}\", \"id\": 2}}\r\n{{\"return\": 5, \"id\": 1}}\r\n").as_bytes().chunks(4096)
     {
         bench.feed(chunk);
         assert!(bench.buf.len() <= LIMIT + 4096, "{} bytes held", bench.buf.len());
@@ -270,7 +274,7 @@ fn a_reply_over_the_limit_leaves_the_link_in_step() {
         bench.feed(&long.as_bytes()[..4096]);
     }
     assert_eq!(bench.told.last().unwrap(), "too large 12");
-    bench.feed(b"\", \"id\": 0}\r\n");
+    bench.feed(b"\", \"id\": 3}\r\n");
     bench.submit(13, "{\"execute\":\"x\"}");
     assert_eq!(bench.qmp.forgotten(), 0);
 }
@@ -281,7 +285,7 @@ fn an_event_over_the_limit_is_told() {
     bench.submit(10, "{\"execute\":\"x\"}");
     let long = "x".repeat(LIMIT);
     bench.feed(format!("{{\"timestamp\": {{}}, \"event\": \"E\", \"data\": {{\"x\": \"{long}").as_bytes());
-    bench.feed(b"\"}}\r\n{\"return\": 5, \"id\": 0}\r\n");
+    bench.feed(b"\"}}\r\n{\"return\": 5, \"id\": 1}\r\n");
     assert_eq!(bench.told, ["event too large", "reply 10 5"]);
 }
 

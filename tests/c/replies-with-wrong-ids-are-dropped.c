@@ -17,9 +17,9 @@ static void script(struct peer *peer, void *arg)
             peer_printf(peer, "{\"id\": %s, \"error\": {\"class\": \"GenericError\", \"desc\": \"wrong\"}}\r\n", wrong[i]);
         }
         peer_send(peer, "{\"return\": {\"wrong\": \"no id\"}}\r\n");
-        peer_printf(peer, "{\"id\" : %s , \"return\": {\"right\": %d}}\n", peer_id(peer), round);
-        /* And the same once more: by now nobody waits for it. */
-        peer_answer(peer, "{\"wrong\": \"twice\"}");
+        /* And the same once more in the same piece: by then nobody waits for it. */
+        peer_printf(peer, "{\"id\" : %s , \"return\": {\"right\": %d}}\n{\"return\": {\"wrong\": \"twice\"}, \"id\": %s}\r\n",
+                    peer_id(peer), round, peer_id(peer));
     }
     peer_echo(peer);
 }
