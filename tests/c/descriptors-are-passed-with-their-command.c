@@ -43,8 +43,11 @@ static void by_name(void)
     struct log log = LOG_INIT;
     qmp_error *error = NULL;
     int32_t fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int before = count_descriptors();
+    int before;
 
+    /* What the reactor makes on first use is there from now on. */
+    CHECK_INT(qmp_reactor_turn(qmp_monitor_reactor(monitor), 0, &error), 0);
+    before = count_descriptors();
     qmp_buffer_free(qmp_monitor_run_with_fds(monitor, "{\"execute\": \"getfd\", \"arguments\": {\"fdname\": \"a\"}}", &fd, 1, LONG, &error));
     CHECK_OK(true, error);
     CHECK_OK(qmp_monitor_start_with_fds(monitor, "{\"execute\": \"getfd\", \"arguments\": {\"fdname\": \"b\"}}", &fd, 1, LONG, log_reply, &log, NULL, &error) != 0, error);

@@ -7,7 +7,7 @@ static int depth;
 static void use_everything(qmp_monitor *monitor)
 {
     qmp_error *error = NULL;
-    qmp_events *events = qmp_monitor_events(monitor, NULL, &error);
+    qmp_events *events = qmp_monitor_events(monitor, "NEVER", &error);
     uint64_t id;
 
     CHECK_OK(events != NULL, error);
