@@ -29,7 +29,7 @@ run_one() {
     esac
     printf '%-60s %6d ms  %s\n' "$name" $(((end - begin) / 1000000)) "$word"
     case $word in
-        skip | FAIL*) sed 's/^/    /' "$out" ;;
+        skip | FAIL*) head -n 40 "$out" | sed 's/^/    /' ;;
     esac
     echo "${word%% *}" >"$BUILD/$name.result"
 }

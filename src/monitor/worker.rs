@@ -1,17 +1,16 @@
 //! The thread that turns a reactor for those who want none of their own.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use super::Reactor;
 use super::inside::{in_callback, this_thread};
 use super::shared::{Guard, Shared, system};
 use crate::error::{Code, Error, Result};
-use crate::sys::thread::spawn_without_signals;
+use crate::sys::thread::Thread;
 
 /// The library's own thread.
 pub(super) struct Worker {
-    thread: JoinHandle<()>,
+    thread: Thread,
     /// Asked to end with the turn that it is in.
     stopping: bool,
 }
@@ -31,7 +30,7 @@ impl Reactor {
         }
         self.waker(&shared)?;
         let reactor = Arc::clone(self);
-        let thread = spawn_without_signals("libqmp", move || reactor.work())
+        let thread = Thread::spawn_without_signals(move || reactor.work())
             .map_err(|why| system("the reactor's thread cannot be started", &why))?;
         shared.worker = Some(Worker { thread, stopping: false });
         Ok(())
@@ -116,7 +115,6 @@ fn is_stopping(shared: &Shared) -> bool {
 
 fn join(worker: Option<Worker>) {
     if let Some(worker) = worker {
-        // A panic in a callback of the application ended the thread; it is as good as joined.
-        let _ = worker.thread.join();
+        worker.thread.join();
     }
 }

@@ -150,7 +150,9 @@ impl<F> Qmp<F> {
             ));
         }
         let queued = Queued { call, request, value_only, attachment };
-        if queued.request.out_of_band() || (self.has_room() && self.queue.is_empty()) {
+        // What has to wait keeps its order; out-of-band commands overtake it, unless they would carry a descriptor too.
+        let overtakes = queued.request.out_of_band() && queued.attachment.is_none();
+        if overtakes || (self.queue.is_empty() && self.may_go(&queued)) {
             self.place(queued);
         } else {
             self.queue.push_back(queued);
@@ -162,6 +164,7 @@ impl<F> Qmp<F> {
     pub fn forget(&mut self, call: u32) -> Delivery {
         if let Some(at) = self.queue.iter().position(|queued| queued.call == call) {
             self.queue.remove(at);
+            self.refill();
             return Delivery::NotSent;
         }
         let Some((id, span)) = self.slots.find(call) else { return Delivery::NotSent };
@@ -195,21 +198,25 @@ impl<F> Qmp<F> {
         self.out.wrote(n);
     }
 
-    fn has_room(&self) -> bool {
-        !self.oob || self.slots.in_band() < MAX_IN_BAND
+    /// Is there a place for it? QEMU keeps the descriptors of the latest message that had some, and with out-of-band
+    /// execution it reads ahead: a second command with descriptors would take away those of the first.
+    fn may_go(&self, queued: &Queued<F>) -> bool {
+        let room = !self.oob || queued.request.out_of_band() || self.slots.in_band() < MAX_IN_BAND;
+        room && !(queued.attachment.is_some() && self.slots.any_attached())
     }
 
     fn place(&mut self, queued: Queued<F>) {
         let Queued { call, request, value_only, attachment } = queued;
         let out_of_band = request.out_of_band();
         let id = self.slots.take(call, Some(Arc::clone(&request)), value_only, out_of_band);
+        let attached = attachment.is_some();
         let span = self.out.push(&[request.body(), b",\"id\":", Decimal::new(id).digits(), b"}\n"], attachment);
-        self.slots.set_span(span);
+        self.slots.set_span(span, attached);
     }
 
     /// Puts queued requests on the wire while there are places.
     fn refill(&mut self) {
-        while self.has_room() {
+        while self.queue.front().is_some_and(|queued| self.may_go(queued)) {
             let Some(queued) = self.queue.pop_front() else { return };
             self.place(queued);
         }
@@ -239,7 +246,7 @@ impl<F> Qmp<F> {
         };
         let id = self.slots.take(NEGOTIATION, None, true, true);
         let span = self.out.push(&[body, Decimal::new(id).digits(), b"}\n"], None);
-        self.slots.set_span(span);
+        self.slots.set_span(span, false);
     }
 
     fn replied(&mut self, buf: &[u8], message: Message) -> Result<Option<Item>> {

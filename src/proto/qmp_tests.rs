@@ -196,6 +196,21 @@ fn without_oob_nothing_is_held_back() {
 }
 
 #[test]
+fn one_command_with_an_attachment_is_on_the_wire_at_a_time() {
+    let mut bench = Bench::ready(GREETING);
+    let request = Arc::new(Request::parse(b"{\"execute\":\"getfd\"}", LIMIT).unwrap());
+    bench.qmp.submit(1, &request, false, Some(7)).unwrap();
+    bench.qmp.submit(2, &request, false, Some(8)).unwrap();
+    bench.submit(3, "{\"execute\":\"x\"}");
+    assert_eq!(bench.qmp.output().unwrap().1, Some(&7));
+    assert_eq!(bench.wrote(), "{\"execute\":\"getfd\",\"id\":1}\n");
+    bench.buf.extend_from_slice(b"{\"return\": {}, \"id\": 1}\r\n");
+    assert!(matches!(bench.qmp.next(&bench.buf), Ok(Some(Item::Reply(_, slot))) if slot.call == 1));
+    assert_eq!(bench.qmp.output().unwrap().1, Some(&8));
+    assert_eq!(bench.wrote(), "{\"execute\":\"getfd\",\"id\":2}\n{\"execute\":\"x\",\"id\":3}\n");
+}
+
+#[test]
 fn what_was_not_written_can_be_taken_back() {
     let mut bench = Bench::ready(NO_OOB);
     for call in 0..3 {

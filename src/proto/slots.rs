@@ -25,6 +25,8 @@ pub struct Slots {
     in_band: usize,
     /// How many were given up.
     forgotten: usize,
+    /// How many carry an attachment.
+    attached: usize,
 }
 
 /// One request on the wire.
@@ -39,6 +41,7 @@ pub struct Slot {
     pub value_only: bool,
     span: Span,
     out_of_band: bool,
+    attached: bool,
     forgotten: bool,
 }
 
@@ -50,7 +53,16 @@ impl Slots {
         if !out_of_band {
             self.in_band = self.in_band.saturating_add(1);
         }
-        self.slots.push_back(Slot { id, call, request, value_only, span, out_of_band, forgotten: false });
+        self.slots.push_back(Slot {
+            id,
+            call,
+            request,
+            value_only,
+            span,
+            out_of_band,
+            attached: false,
+            forgotten: false,
+        });
         id
     }
 
@@ -70,10 +82,12 @@ impl Slots {
         }
     }
 
-    /// Records where the command of the request lies that was taken in last.
-    pub fn set_span(&mut self, span: Span) {
+    /// Records where the command of the request lies that was taken in last, and whether something goes with it.
+    pub fn set_span(&mut self, span: Span, attached: bool) {
         if let Some(slot) = self.slots.back_mut() {
             slot.span = span;
+            slot.attached = attached;
+            self.attached = self.attached.saturating_add(usize::from(attached));
         }
     }
 
@@ -92,6 +106,7 @@ impl Slots {
         if !slot.out_of_band {
             self.in_band = self.in_band.saturating_sub(1);
         }
+        self.attached = self.attached.saturating_sub(usize::from(slot.attached));
         if slot.forgotten {
             self.forgotten = self.forgotten.saturating_sub(1);
             return None;
@@ -144,6 +159,11 @@ impl Slots {
     /// How many of them are in-band.
     pub fn in_band(&self) -> usize {
         self.in_band
+    }
+
+    /// Is a request with an attachment among them?
+    pub fn any_attached(&self) -> bool {
+        self.attached > 0
     }
 
     /// How many of them were given up.
