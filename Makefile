@@ -64,8 +64,8 @@ lint: setup-test
 	    for source in examples-c/*.c; do \
 	        $$compiler -std=c99 $(PEDANTIC) -Iinclude -fsyntax-only $$source || exit 1; \
 	    done; \
-	    for source in tests/c/*.c benches/*.c; do \
-	        $$compiler -std=c11 -D_GNU_SOURCE $(PEDANTIC) -Iinclude -Itests/c -fsyntax-only $$source || exit 1; \
+	    for source in tests/c/*.c tests/c/harness/*.c benches/*.c; do \
+	        $$compiler -std=c11 -D_GNU_SOURCE -DLIBQMP_PATH='""' $(PEDANTIC) -Iinclude -fsyntax-only $$source || exit 1; \
 	    done; \
 	done
 

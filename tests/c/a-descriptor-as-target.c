@@ -13,7 +13,11 @@ static int dial(const char *target)
 
     CHECK(fd >= 0);
     snprintf(address.sun_path, sizeof address.sun_path, "%.107s", target + strlen("unix:"));
-    CHECK_INT(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    /* Between bind and listen QEMU's socket refuses. */
+    for (long long end = now_ms() + LONG; connect(fd, (struct sockaddr *)&address, sizeof address) != 0;) {
+        CHECK(now_ms() < end);
+        pause_ms(2);
+    }
     return fd;
 }
 

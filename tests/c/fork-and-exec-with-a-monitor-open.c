@@ -26,13 +26,14 @@ static int look_around(void)
     return 0;
 }
 
-static void child_ends_well(pid_t pid)
+static void child_ends_well(pid_t pid, bool execed)
 {
     int status;
 
     CHECK(pid > 0);
     CHECK_INT(waitpid(pid, &status, 0), pid);
-    CHECK_INT(status, 0);
+    /* valgrind makes an error of what a child that just exits has not freed, as it must not. */
+    CHECK(WIFEXITED(status) && (status == 0 || (is_slow() && !execed)));
 }
 
 static pid_t exec_myself(char *self)
@@ -80,13 +81,13 @@ int main(int argc, char **argv)
     CHECK_OK(qmp_reactor_fd(reactor, &error) >= 0, error);
     CHECK_OK(qmp_events_fd(events, &error) >= 0, error);
     for (int i = 0; i < 5; i++) {
-        child_ends_well(exec_myself(argv[0]));
+        child_ends_well(exec_myself(argv[0]), true);
         CHECK_RUNS(monitor);
-        child_ends_well(exit_at_once());
+        child_ends_well(exit_at_once(), false);
         CHECK_RUNS(monitor);
     }
     CHECK_OK(qmp_reactor_start(reactor, &error) == 0, error);
-    child_ends_well(exec_myself(argv[0]));
+    child_ends_well(exec_myself(argv[0]), true);
     CHECK_RUNS(monitor);
     CHECK_OK(qmp_reactor_stop(reactor, &error) == 0, error);
     qmp_events_free(events);
