@@ -70,7 +70,7 @@ lint: setup-test
 	done
 
 bench-client: library
-	$(CC) -std=c11 $(CFLAGS) $(PEDANTIC) -Iinclude -o $(BUILD)/bench-client benches/bench-client.c \
+	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(PEDANTIC) -Iinclude -o $(BUILD)/bench-client benches/bench-client.c \
 	    -L$(RELEASE) -lqmp -Wl,-rpath,$(abspath $(BUILD))
 
 install: all

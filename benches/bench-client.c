@@ -2,7 +2,6 @@
 //
 // bench-client WORKLOAD TARGET COUNT, where TARGET is a target string or the path of a UNIX socket. Prints one line of
 // JSON. Workloads: seq, pretty, pipe, events, large200k, large4m, schema, many, count-events.
-#define _GNU_SOURCE
 #include "bench.h"
 
 #include <libqmp.h>
