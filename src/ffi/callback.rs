@@ -1,6 +1,6 @@
 //! Callbacks of the application, and the `user_data` that goes with them.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use super::error::qmp_error;
@@ -8,6 +8,7 @@ use super::monitor::qmp_monitor;
 use super::null;
 use crate::error::{Error, Result};
 use crate::monitor::{DoneHandler, EventHandler, Monitor, ReplyHandler};
+use crate::sys::text::Text;
 
 /// Called with an event: its name and its whole JSON (`len` bytes and a NUL), borrowed until the callback returns.
 #[allow(non_camel_case_types)]
@@ -65,7 +66,7 @@ impl UserData {
         Ok(Box::new(move |monitor, event, json| {
             let user = &self;
             // SAFETY: the application's function; the texts outlive the call.
-            unsafe { call(user.data, handle(monitor), event.as_ptr(), json.as_ptr(), json.count_bytes()) };
+            unsafe { call(user.data, handle(monitor), event.as_ptr(), json.as_ptr(), json.as_bytes().len()) };
         }))
     }
 
@@ -74,13 +75,14 @@ impl UserData {
         let call = call.ok_or_else(|| null("callback"))?;
         Ok(Box::new(move |monitor, outcome| {
             let user = &self;
-            let (error, text) = match &outcome {
-                Ok(buffer) => (None, Some(buffer.as_c_str())),
-                Err(why) => (Some(qmp_error::new(why)), None),
+            let error = outcome.as_ref().err().map(qmp_error::new);
+            let text = match (&outcome, &error) {
+                (Ok(buffer), _) => Some(buffer.as_text()),
+                (_, Some(error)) => error.reply().map(|reply| Text::new(reply.as_bytes_with_nul())),
+                _ => None,
             };
-            let text: Option<&CStr> = text.or_else(|| error.as_ref()?.reply().map(|reply| reply.as_c_str()));
-            let json = text.map_or(std::ptr::null(), CStr::as_ptr);
-            let len = text.map_or(0, CStr::count_bytes);
+            let json = text.map_or(std::ptr::null(), Text::as_ptr);
+            let len = text.map_or(0, |text| text.as_bytes().len());
             // SAFETY: the application's function; error and text outlive the call.
             unsafe { call(user.data, handle(monitor), as_pointer(error.as_ref()), json, len) };
         }))

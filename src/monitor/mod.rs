@@ -30,10 +30,11 @@ use crate::error::{Code, Error, Result};
 use crate::reactor::Core;
 use crate::reactor::lead::Lead;
 use crate::sys::buffer::Buffer;
+use crate::sys::text::Text;
 use shared::{Lock, Shared, system};
 
 /// Called with each event: its name and its JSON.
-pub type EventHandler = Box<dyn FnMut(&Arc<Monitor>, &CStr, &CStr) + Send>;
+pub type EventHandler = Box<dyn FnMut(&Arc<Monitor>, Text<'_>, Text<'_>) + Send>;
 /// Called once with the answer to a request.
 pub type ReplyHandler = Box<dyn FnOnce(&Arc<Monitor>, Result<Buffer>) + Send>;
 /// Called once when a connect has ended.

@@ -1,6 +1,5 @@
 //! Turning: one round of I/O, then the callbacks that are queued by then.
 
-use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,6 +13,7 @@ use super::{Monitor, Reactor, Timeout};
 use crate::error::{Code, Error, Result};
 use crate::events::own;
 use crate::events::queue::Loss;
+use crate::sys::text::Text;
 
 impl Reactor {
     /// Does the work there is, waiting for some at most this long, and runs callbacks. Tells how many ran.
@@ -190,7 +190,7 @@ impl Reactor {
                 let name = text(texts, at, name_len);
                 let json = text(texts, at + name_len + 1, json_len);
                 if let Some(entry) = mon.subs.iter_mut().find(|entry| entry.id == sub) {
-                    entry.leave(name.to_bytes(), json_len);
+                    entry.leave(name.as_bytes(), json_len);
                     return self.run_event(shared, &handle, sub, name, json);
                 }
             }
@@ -221,8 +221,8 @@ impl Reactor {
         mut shared: Guard<'a>,
         handle: &Arc<Monitor>,
         sub: u64,
-        name: &CStr,
-        json: &CStr,
+        name: Text<'_>,
+        json: Text<'_>,
     ) -> Guard<'a> {
         let find = |shared: &mut Guard<'a>| {
             let mon = shared.hub.mons.get_mut(handle.key()).filter(|mon| mon.serial == handle.serial())?;
@@ -270,6 +270,6 @@ impl Reactor {
 }
 
 /// The text of this length, with the NUL behind it.
-fn text(texts: &[u8], at: usize, len: usize) -> &CStr {
-    texts.get(at..at + len + 1).and_then(|text| CStr::from_bytes_with_nul(text).ok()).unwrap_or_default()
+fn text(texts: &[u8], at: usize, len: usize) -> Text<'_> {
+    Text::new(texts.get(at..at + len + 1).unwrap_or_default())
 }

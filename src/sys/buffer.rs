@@ -4,9 +4,10 @@
 //! `Vec` that is taken over as it is, so that it costs no copy.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::ffi::CStr;
 use std::ops::Range;
 use std::ptr::NonNull;
+
+use super::text::Text;
 
 /// An owned text with a NUL behind it. The text itself holds no NUL.
 pub struct Buffer(NonNull<Block>);
@@ -67,12 +68,11 @@ impl Buffer {
         unsafe { Buffer::bytes_of(self.0.as_ptr()) }
     }
 
-    /// The text as a C string.
-    pub fn as_c_str(&self) -> &CStr {
+    /// The text with its NUL, for C.
+    pub fn as_text(&self) -> Text<'_> {
         let bytes = self.as_bytes();
         // SAFETY: a NUL lies behind the text, in the same allocation.
-        let with_nul = unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len() + 1) };
-        CStr::from_bytes_until_nul(with_nul).unwrap_or_default()
+        Text::new(unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len() + 1) })
     }
 
     /// Gives up ownership; [`Buffer::from_raw`] takes it back.
@@ -142,7 +142,7 @@ mod tests {
             let taken = Buffer::from_vec(vec, 4..4 + text.len());
             for buffer in [copied, taken] {
                 assert_eq!(buffer.as_bytes(), text);
-                assert_eq!(buffer.as_c_str().to_bytes(), text);
+                assert_eq!(buffer.as_text().as_bytes(), text);
                 let raw = buffer.into_raw();
                 // SAFETY: `raw` was given up just now.
                 let again = unsafe { Buffer::from_raw(raw) };

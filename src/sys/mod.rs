@@ -5,6 +5,7 @@
 pub mod buffer;
 pub mod event_fd;
 pub mod socket;
+pub mod text;
 pub mod thread;
 pub mod watch;
 

@@ -4,7 +4,7 @@
 #define THREADS 16
 
 static qmp_monitor *monitor;
-static volatile bool over;
+static bool over;
 
 static void *work(void *arg)
 {
@@ -29,7 +29,7 @@ static void *turn(void *reactor)
 {
     qmp_error *error = NULL;
 
-    while (!over) {
+    while (!__atomic_load_n(&over, __ATOMIC_SEQ_CST)) {
         CHECK_OK(qmp_reactor_turn(reactor, 5, &error) >= 0, error);
     }
     return NULL;
@@ -58,7 +58,7 @@ int main(void)
     all_at_once();
     CHECK_INT(pthread_create(&turner, NULL, turn, reactor), 0);
     all_at_once();
-    over = true;
+    __atomic_store_n(&over, true, __ATOMIC_SEQ_CST);
     CHECK_INT(pthread_join(turner, NULL), 0);
     CHECK_OK(qmp_reactor_start(reactor, &error) == 0, error);
     all_at_once();

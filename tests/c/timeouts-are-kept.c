@@ -73,6 +73,20 @@ static void the_default_is_an_option(qmp_monitor *monitor)
     CHECK(now_ms() - begin < patience(5000));
 }
 
+static void the_longest_is_long(qmp_monitor *monitor)
+{
+    struct log log = LOG_INIT;
+    qmp_error *error = NULL;
+    uint64_t id = qmp_monitor_start(monitor, "{\"execute\": \"x\"}", INT32_MAX, log_reply, &log, NULL, &error);
+
+    CHECK_OK(id != 0, error);
+    CHECK_INT(qmp_reactor_turn(qmp_monitor_reactor(monitor), 30, &error), 0);
+    CHECK_INT(qmp_monitor_cancel(monitor, id), 0);
+    CHECK_INT(qmp_reactor_turn(qmp_monitor_reactor(monitor), INT32_MAX, &error), 1);
+    CHECK_INT(log.entries[0].code, QMP_CODE_CANCELED);
+    log_clear(&log);
+}
+
 int main(void)
 {
     struct peer *peer = peer_start(PEER_UNIX, script, NULL);
@@ -81,6 +95,7 @@ int main(void)
     zero_sends_nothing(monitor, peer);
     others_are_refused(monitor);
     the_default_is_an_option(monitor);
+    the_longest_is_long(monitor);
     qmp_monitor_free(monitor);
     peer_end(peer);
     return 0;
