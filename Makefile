@@ -29,9 +29,10 @@ library:
 	@mkdir -p $(BUILD)
 	@ln -sf ../release/libqmp.so $(BUILD)/libqmp.so.$(SOVERSION)
 
-$(PKGCONFIG): libqmp.pc.in Makefile
+# Made each time: the folders may be others than last time.
+$(PKGCONFIG): libqmp.pc.in FORCE
 	@mkdir -p $(BUILD)
-	sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@includedir@|$(INCLUDEDIR)|; s|@version@|$(VERSION)|' $< >$@
+	@sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@includedir@|$(INCLUDEDIR)|; s|@version@|$(VERSION)|' $< >$@
 
 examples: $(EXAMPLES)
 
@@ -51,6 +52,7 @@ demo: setup-demo
 test: setup-test
 	$(CARGO) test --locked
 	$(MAKE) examples bench-client test-c
+	scripts/check-install.sh $(BUILD)/check-install
 
 test-c:
 	$(CARGO) build --locked
@@ -88,3 +90,5 @@ uninstall:
 
 clean:
 	$(CARGO) clean
+
+FORCE:

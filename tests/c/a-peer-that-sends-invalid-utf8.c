@@ -8,7 +8,8 @@ static bool is_utf8(const char *text)
     const unsigned char *at = (const unsigned char *)text;
 
     while (*at != '\0') {
-        int more = *at < 0x80 ? 0 : *at >= 0xc2 && *at < 0xe0 ? 1 : *at >= 0xe0 && *at < 0xf0 ? 2 : *at >= 0xf0 && *at < 0xf5 ? 3 : -1;
+        int more = *at < 0x80 ? 0 : *at >= 0xc2 && *at < 0xe0 ? 1 : *at >= 0xe0 && *at < 0xf0 ? 2 : *at >= 0xf0 &&
+            *at < 0xf5 ? 3 : -1;
         if (more < 0 || (*at == 0xed && at[1] >= 0xa0) || (*at == 0xe0 && at[1] < 0xa0)) {
             return false;
         }
@@ -30,7 +31,8 @@ static void script(struct peer *peer, void *arg)
         return;
     }
     if (strstr(request, "event") != NULL) {
-        peer_printf(peer, "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"BAD\", \"data\": {\"text\": \"%s\"}}\r\n", text);
+        peer_printf(peer,
+            "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"BAD\", \"data\": {\"text\": \"%s\"}}\r\n", text);
         peer_answer(peer, "{}");
     } else if (strstr(request, "error") != NULL) {
         peer_fail(peer, "GenericError", text);

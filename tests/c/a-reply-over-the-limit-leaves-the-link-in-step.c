@@ -12,7 +12,8 @@ static void script(struct peer *peer, void *arg)
     if (peer_greet(peer) && peer_expect(peer, "big") &&
         peer_printf(peer, "{\"return\": {\"text\": \"%s\"}, \"id\": %s}\r\n", big, peer_id(peer)) &&
         peer_expect(peer, "small") && peer_answer(peer, "{\"n\": 1}") && peer_expect(peer, "event") &&
-        peer_printf(peer, "{\"event\": \"BIG\", \"data\": {\"text\": \"%s\"}, \"timestamp\": {\"seconds\": 1, \"microseconds\": 2}}\r\n", big) &&
+        peer_printf(peer,
+            "{\"event\": \"BIG\", \"data\": {\"text\": \"%s\"}, \"timestamp\": {\"seconds\": 1, \"microseconds\": 2}}\r\n", big) &&
         peer_answer(peer, "{\"n\": 2}")) {
         peer_echo(peer);
     }
@@ -45,7 +46,8 @@ int main(void)
     for (int i = 0; i < 2; i++) {
         reply = qmp_events_next(events, 0, &error);
         CHECK_OK(reply != NULL, error);
-        CHECK_STR(json_get(qmp_buffer_data(reply), "event"), i == 0 ? "\"LIBQMP_CONNECTED\"" : "\"LIBQMP_EVENTS_LOST\"");
+        CHECK_STR(json_get(qmp_buffer_data(reply), "event"),
+                  i == 0 ? "\"LIBQMP_CONNECTED\"" : "\"LIBQMP_EVENTS_LOST\"");
         qmp_buffer_free(reply);
     }
     qmp_events_free(events);

@@ -20,7 +20,8 @@ static void script(struct peer *peer, void *arg)
         return;
     }
     /* Both answers come late: both requests are cancelled by now. */
-    peer_printf(peer, "{\"return\": {\"late\": 1}, \"id\": %s}\r\n{\"return\": {\"late\": 2}, \"id\": %s}\r\n", ids[0], ids[1]);
+    peer_printf(peer, "{\"return\": {\"late\": 1}, \"id\": %s}\r\n{\"return\": {\"late\": 2}, \"id\": %s}\r\n",
+                ids[0], ids[1]);
     peer_echo(peer);
 }
 
@@ -62,7 +63,8 @@ int main(void)
     CHECK_INT(pthread_join(thread, NULL), 0);
     peer_go(peer);
     /* The link goes on, the late answers are nobody's. */
-    next = qmp_monitor_start(monitor, "{\"execute\": \"echo\", \"arguments\": {\"n\": 5}}", LONG, log_reply, &log, log_free, &error);
+    next = qmp_monitor_start(monitor, "{\"execute\": \"echo\", \"arguments\": {\"n\": 5}}", LONG, log_reply, &log,
+                             log_free, &error);
     CHECK_OK(next > id, error);
     log_turn(&log, reactor, 2);
     CHECK_STR(json_get(log.entries[1].json, "return.n"), "5");

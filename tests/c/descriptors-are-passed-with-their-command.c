@@ -19,7 +19,8 @@ static void add_one(int thread, int i)
 
     CHECK(fd >= 0);
     snprintf(opaque, sizeof opaque, "%d-%d", thread, i);
-    snprintf(request, sizeof request, "{\"execute\": \"add-fd\", \"arguments\": {\"opaque\": \"%s\"}, \"id\": \"%s\"}", opaque, opaque);
+    snprintf(request, sizeof request,
+             "{\"execute\": \"add-fd\", \"arguments\": {\"opaque\": \"%s\"}, \"id\": \"%s\"}", opaque, opaque);
     reply = qmp_monitor_run_with_fds(monitor, request, &fd, 1, LONG, &error);
     close(fd);
     CHECK_OK(reply != NULL, error);
@@ -48,16 +49,19 @@ static void by_name(void)
     /* What the reactor makes on first use is there from now on. */
     CHECK_INT(qmp_reactor_turn(qmp_monitor_reactor(monitor), 0, &error), 0);
     before = count_descriptors();
-    qmp_buffer_free(qmp_monitor_run_with_fds(monitor, "{\"execute\": \"getfd\", \"arguments\": {\"fdname\": \"a\"}}", &fd, 1, LONG, &error));
+    qmp_buffer_free(qmp_monitor_run_with_fds(monitor, "{\"execute\": \"getfd\", \"arguments\": {\"fdname\": \"a\"}}",
+                                             &fd, 1, LONG, &error));
     CHECK_OK(true, error);
-    CHECK_OK(qmp_monitor_start_with_fds(monitor, "{\"execute\": \"getfd\", \"arguments\": {\"fdname\": \"b\"}}", &fd, 1, LONG, log_reply, &log, NULL, &error) != 0, error);
+    CHECK_OK(qmp_monitor_start_with_fds(monitor, "{\"execute\": \"getfd\", \"arguments\": {\"fdname\": \"b\"}}", &fd,
+                                        1, LONG, log_reply, &log, NULL, &error) != 0, error);
     close(fd);
     log_turn(&log, qmp_monitor_reactor(monitor), 1);
     CHECK_INT(log.entries[0].code, QMP_CODE_OK);
     CHECK_INT(count_descriptors(), before - 1);
     qmp_buffer_free(RUN(monitor, "{\"execute\": \"closefd\", \"arguments\": {\"fdname\": \"a\"}}"));
     qmp_buffer_free(RUN(monitor, "{\"execute\": \"closefd\", \"arguments\": {\"fdname\": \"b\"}}"));
-    CHECK(qmp_monitor_run(monitor, "{\"execute\": \"getfd\", \"arguments\": {\"fdname\": \"c\"}}", LONG, &error) == NULL);
+    CHECK(qmp_monitor_run(monitor, "{\"execute\": \"getfd\", \"arguments\": {\"fdname\": \"c\"}}", LONG,
+                          &error) == NULL);
     CHECK_ERROR(error, COMMAND, NULL);
     log_clear(&log);
 }

@@ -1,4 +1,5 @@
-/* disconnect ends what is open with DISCONNECTED, and a connect that is under way with CANCELED, without any waiting. */
+/* disconnect ends what is open with DISCONNECTED, and a connect that is under way with CANCELED,
+    without any waiting. */
 #include "harness.h"
 
 static sem_t begun;

@@ -24,7 +24,8 @@ static void check_kept(const qmp_error *error, const char *target)
 static void script(struct peer *peer, void *arg)
 {
     (void)arg;
-    if (peer_greet(peer) && peer_request(peer) != NULL && peer_answer(peer, "{\"n\": 1}") && peer_request(peer) != NULL &&
+    if (peer_greet(peer) && peer_request(peer) != NULL && peer_answer(peer, "{\"n\": 1}") &&
+        peer_request(peer) != NULL &&
         peer_fail(peer, "GenericError", "it is so") && peer_request(peer) != NULL) {
         peer_fail(peer, "GenericError", "it is so");
         peer_drain(peer);
@@ -48,7 +49,8 @@ int main(void)
     second = qmp_error_copy(copy);
     qmp_error_free(error);
     error = NULL;
-    CHECK_OK(qmp_monitor_start(monitor, "{\"execute\": \"x\", \"id\": \"mine\"}", LONG, keep, &done, NULL, &error) != 0, error);
+    CHECK_OK(qmp_monitor_start(monitor, "{\"execute\": \"x\", \"id\": \"mine\"}", LONG, keep, &done, NULL,
+                               &error) != 0, error);
     while (!done) {
         CHECK_OK(qmp_reactor_turn(reactor, LONG, &error) >= 0, error);
     }

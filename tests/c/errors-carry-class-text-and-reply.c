@@ -29,7 +29,8 @@ int main(void)
     qmp_error_free(error);
     error = NULL;
     /* A callback gets the envelope as well. */
-    CHECK(qmp_monitor_start(monitor, "{\"execute\": \"no-such-command\", \"id\": 3}", LONG, log_reply, &log, log_free, NULL) != 0);
+    CHECK(qmp_monitor_start(monitor, "{\"execute\": \"no-such-command\", \"id\": 3}", LONG, log_reply, &log,
+                            log_free, NULL) != 0);
     log_turn(&log, qmp_monitor_reactor(monitor), 1);
     CHECK_INT(log.entries[0].code, QMP_CODE_COMMAND);
     CHECK_INT(log.entries[0].delivery, QMP_DELIVERY_ANSWERED);

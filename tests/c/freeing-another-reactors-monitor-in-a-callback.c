@@ -46,7 +46,8 @@ int main(void)
     }
     for (int i = 0; i < 2; i++) {
         CHECK_OK(qmp_monitor_subscribe(monitors[i], "NEVER", log_event, &logs[i], log_free, &error) != 0, error);
-        CHECK_OK(qmp_monitor_start(monitors[i], "{\"execute\": \"x\"}", LONG, free_the_other, (void *)(intptr_t)i, NULL, &error) != 0, error);
+        CHECK_OK(qmp_monitor_start(monitors[i], "{\"execute\": \"x\"}", LONG, free_the_other, (void *)(intptr_t)i,
+                                   NULL, &error) != 0, error);
     }
     for (int i = 0; i < 2; i++) {
         CHECK_INT(log_freed(&logs[i]), 0);

@@ -85,7 +85,8 @@ static void in_a_reply(qmp_reactor *reactor, const char *target)
     qmp_error *error = NULL;
     qmp_monitor *monitor = OPEN_ON(reactor, target);
 
-    CHECK_OK(qmp_monitor_start(monitor, "{\"execute\": \"x\"}", LONG, free_on_reply, &log, log_free, &error) != 0, error);
+    CHECK_OK(qmp_monitor_start(monitor, "{\"execute\": \"x\"}", LONG, free_on_reply, &log, log_free, &error) != 0,
+             error);
     CHECK_OK(qmp_monitor_start(monitor, "{\"execute\": \"y\"}", LONG, log_reply, &log, log_free, &error) != 0, error);
     turn_until_freed(reactor, &log, 2);
     CHECK_INT(log_count(&log), 2);

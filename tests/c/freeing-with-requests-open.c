@@ -1,4 +1,5 @@
-/* Freeing a monitor answers what is open with CANCELED, in the freeing thread, before it returns; it waits for no peer. */
+/* Freeing a monitor answers what is open with CANCELED, in the freeing thread,
+    before it returns; it waits for no peer. */
 #include "harness.h"
 
 #define OPEN_REQUESTS 20
@@ -12,7 +13,8 @@ static void with_a_link(struct peer *peer)
 
     CHECK_OK(qmp_monitor_subscribe(monitor, NULL, log_event, &log, log_free, &error) != 0, error);
     for (int i = 0; i < OPEN_REQUESTS; i++) {
-        CHECK_OK(qmp_monitor_start(monitor, "{\"execute\": \"x\"}", QMP_TIMEOUT_FOREVER, log_reply, &log, log_free, &error) != 0, error);
+        CHECK_OK(qmp_monitor_start(monitor, "{\"execute\": \"x\"}", QMP_TIMEOUT_FOREVER, log_reply, &log, log_free,
+                                   &error) != 0, error);
     }
     CHECK_INT(log_count(&log), 0);
     begin = now_ms();

@@ -67,7 +67,8 @@ int main(void)
     qemu_kill(&qemu);
 
     monitor = OPEN(peer_target(peer));
-    reply = qmp_monitor_run(monitor, "{\"execute\": \"big\", \"id\": \"a longer id than that of the wire\"}", LONG, &error);
+    reply = qmp_monitor_run(monitor, "{\"execute\": \"big\", \"id\": \"a longer id than that of the wire\"}", LONG,
+                            &error);
     CHECK_OK(reply != NULL, error);
     check_big(qmp_buffer_data(reply), qmp_buffer_len(reply), "{\"return\": {\"text\": \"");
     CHECK_HAS(qmp_buffer_data(reply) + big_size(), "\"a longer id than that of the wire\"}");

@@ -16,7 +16,8 @@ static void *work(void *arg)
         qmp_buffer *reply;
 
         snprintf(text, sizeof text, "\"%d-%d\"", thread, i);
-        snprintf(request, sizeof request, "{\"execute\": \"echo\", \"arguments\": {\"who\": %s}, \"id\": %s}", text, text);
+        snprintf(request, sizeof request, "{\"execute\": \"echo\", \"arguments\": {\"who\": %s}, \"id\": %s}", text,
+                 text);
         reply = RUN(monitor, request);
         CHECK_STR(json_get(qmp_buffer_data(reply), "id"), text);
         CHECK_STR(json_get(qmp_buffer_data(reply), "return.who"), text);

@@ -8,7 +8,8 @@ static void script(struct peer *peer, void *arg)
     size_t piece = *(size_t *)arg;
     char text[600];
 
-    if (!peer_accept(peer) || !peer_send_pieces(peer, session_head, piece, 0) || !peer_expect(peer, "qmp_capabilities")) {
+    if (!peer_accept(peer) || !peer_send_pieces(peer, session_head, piece, 0) || !peer_expect(peer,
+                                                                                              "qmp_capabilities")) {
         return;
     }
     snprintf(text, sizeof text, "{\"return\":{},\"id\":%s}", peer_id(peer));

@@ -140,7 +140,8 @@ int main(void)
         for (int i = 0; i < monitors_count; i++) {
             char request[80];
             snprintf(request, sizeof request, "{\"execute\": \"echo\", \"arguments\": {\"n\": %d}}", i);
-            CHECK_OK(qmp_monitor_start(monitors[i], request, LONG, on_reply, (void *)(intptr_t)i, NULL, &error) != 0, error);
+            CHECK_OK(qmp_monitor_start(monitors[i], request, LONG, on_reply, (void *)(intptr_t)i, NULL, &error) != 0,
+                     error);
         }
         turn_until_done(reactor, monitors_count);
     }

@@ -82,7 +82,8 @@ static void strings_and_callbacks_are_needed(qmp_error **err, qmp_error *const *
     NEEDS(qmp_monitor_start(monitor, NULL, 0, log_reply, &log, log_free, err), 0);
     NEEDS(qmp_monitor_start(monitor, "{\"execute\": \"stop\"}", 0, NULL, &log, log_free, err), 0);
     NEEDS(qmp_monitor_start_with_fds(monitor, NULL, NULL, 0, 0, log_reply, &log, log_free, err), 0);
-    NEEDS(qmp_monitor_start_with_fds(monitor, "{\"execute\": \"stop\"}", NULL, 2, 0, log_reply, &log, log_free, err), 0);
+    NEEDS(qmp_monitor_start_with_fds(monitor, "{\"execute\": \"stop\"}", NULL, 2, 0, log_reply, &log, log_free, err),
+          0);
     NEEDS(qmp_monitor_connect_start(monitor, 0, NULL, &log, log_free, err), -1);
     NEEDS(qmp_monitor_subscribe(monitor, NULL, NULL, &log, log_free, err), 0);
     CHECK_INT(qmp_monitor_supports(monitor, NULL), -1);

@@ -20,7 +20,8 @@ static void killed(void)
     int lost = 0;
 
     for (int i = 0; i < REQUESTS; i++) {
-        CHECK_OK(qmp_monitor_start(monitor, "{\"execute\": \"query-qmp-schema\"}", LONG, log_reply, &log, log_free, &error) != 0, error);
+        CHECK_OK(qmp_monitor_start(monitor, "{\"execute\": \"query-qmp-schema\"}", LONG, log_reply, &log, log_free,
+                                   &error) != 0, error);
     }
     /* Until QEMU has answered the first, and is inside the others: they are larger than a socket's buffer. */
     log_turn(&log, qmp_monitor_reactor(monitor), 1);

@@ -14,11 +14,13 @@ static void script(struct peer *peer, void *arg)
     for (int round = 0; round < 3 && peer_request(peer) != NULL; round++) {
         for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
             peer_printf(peer, "{\"return\": {\"wrong\": %d}, \"id\": %s}\r\n", round, wrong[i]);
-            peer_printf(peer, "{\"id\": %s, \"error\": {\"class\": \"GenericError\", \"desc\": \"wrong\"}}\r\n", wrong[i]);
+            peer_printf(peer, "{\"id\": %s, \"error\": {\"class\": \"GenericError\", \"desc\": \"wrong\"}}\r\n",
+                        wrong[i]);
         }
         peer_send(peer, "{\"return\": {\"wrong\": \"no id\"}}\r\n");
         /* And the same once more in the same piece: by then nobody waits for it. */
-        peer_printf(peer, "{\"id\" : %s , \"return\": {\"right\": %d}}\n{\"return\": {\"wrong\": \"twice\"}, \"id\": %s}\r\n",
+        peer_printf(peer,
+            "{\"id\" : %s , \"return\": {\"right\": %d}}\n{\"return\": {\"wrong\": \"twice\"}, \"id\": %s}\r\n",
                     peer_id(peer), round, peer_id(peer));
     }
     peer_echo(peer);

@@ -2,6 +2,7 @@
 #include "harness.h"
 
 static struct log log = LOG_INIT;
+static qmp_reactor *another;
 static int depth;
 
 static void use_everything(qmp_monitor *monitor)
@@ -13,6 +14,8 @@ static void use_everything(qmp_monitor *monitor)
     CHECK_OK(events != NULL, error);
     CHECK_RUNS(monitor);
     CHECK_INT(qmp_reactor_turn(qmp_monitor_reactor(monitor), 0, &error), -1);
+    CHECK_ERROR(error, STATE, NULL);
+    CHECK_INT(qmp_reactor_turn(another, 0, &error), -1);
     CHECK_ERROR(error, STATE, NULL);
     id = qmp_monitor_subscribe(monitor, "NEVER", log_event, &log, NULL, &error);
     CHECK_OK(id != 0, error);
@@ -74,6 +77,7 @@ int main(void)
     qmp_reactor *reactor = qmp_monitor_reactor(monitor);
     qmp_error *error = NULL;
 
+    another = NEW_REACTOR();
     CHECK_OK(qmp_monitor_subscribe(monitor, NULL, on_event, NULL, NULL, &error) != 0, error);
     CHECK_OK(qmp_monitor_connect_start(monitor, LONG, on_done, NULL, NULL, &error) == 0, error);
     /* Connected (told twice: event and callback), TICK, and the answers to what the two events started. */
@@ -86,6 +90,7 @@ int main(void)
         CHECK_INT(log.entries[i].code, QMP_CODE_OK);
     }
     qmp_monitor_free(monitor);
+    qmp_reactor_free(another);
     log_clear(&log);
     peer_end(peer);
     return 0;

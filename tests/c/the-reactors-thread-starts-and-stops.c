@@ -33,13 +33,15 @@ static void stop_inside(void *user_data, qmp_monitor *monitor, const qmp_error *
     log_reply(user_data, monitor, error, json, len);
 }
 
-static void free_reactor_inside(void *user_data, qmp_monitor *monitor, const qmp_error *error, const char *json, size_t len)
+static void free_reactor_inside(void *user_data, qmp_monitor *monitor, const qmp_error *error, const char *json,
+                                size_t len)
 {
     qmp_reactor_free(qmp_monitor_reactor(monitor));
     log_reply(user_data, monitor, error, json, len);
 }
 
-static void takes_no_signals(void *user_data, qmp_monitor *monitor, const qmp_error *error, const char *json, size_t len)
+static void takes_no_signals(void *user_data, qmp_monitor *monitor, const qmp_error *error, const char *json,
+                             size_t len)
 {
     sigset_t blocked;
 

@@ -5,7 +5,8 @@ static void script(struct peer *peer, void *arg)
 {
     (void)arg;
     while (peer_greet(peer)) {
-        while (peer_wait(peer) && peer_event(peer, "TICK", NULL) && peer_event(peer, "TICK", NULL) && peer_request(peer) != NULL) {
+        while (peer_wait(peer) && peer_event(peer, "TICK", NULL) && peer_event(peer, "TICK", NULL) &&
+               peer_request(peer) != NULL) {
             peer_answer(peer, "{}");
         }
     }

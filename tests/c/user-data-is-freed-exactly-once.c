@@ -1,4 +1,5 @@
-/* The free callback runs exactly once, after the last call, however a registration ends; user_data may be any number. */
+/* The free callback runs exactly once, after the last call,
+    however a registration ends; user_data may be any number. */
 #include "harness.h"
 
 static int freed_numbers[4];
@@ -19,7 +20,8 @@ static void numbers(qmp_monitor *monitor)
     qmp_error *error = NULL;
 
     for (uintptr_t i = 0; i < 4; i++) {
-        CHECK_OK(qmp_monitor_start(monitor, "{\"execute\": \"x\"}", LONG, see_number, (void *)i, free_number, &error) != 0, error);
+        CHECK_OK(qmp_monitor_start(monitor, "{\"execute\": \"x\"}", LONG, see_number, (void *)i, free_number,
+                                   &error) != 0, error);
     }
     while (freed_numbers[3] == 0) {
         CHECK_OK(qmp_reactor_turn(qmp_monitor_reactor(monitor), 100, &error) >= 0, error);

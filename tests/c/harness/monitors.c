@@ -36,7 +36,8 @@ qmp_buffer *run_request(const char *file, int line, qmp_monitor *monitor, const 
 void check_ok(const char *file, int line, const char *what, bool succeeded, qmp_error **error)
 {
     if (!succeeded) {
-        check_failed(file, line, "%s failed (code %d): %s", what, (int)qmp_error_code(*error), qmp_error_message(*error));
+        check_failed(file, line, "%s failed (code %d): %s", what, (int)qmp_error_code(*error),
+                     qmp_error_message(*error));
     }
     if (*error != NULL) {
         check_failed(file, line, "%s succeeded and left an error: %s", what, qmp_error_message(*error));

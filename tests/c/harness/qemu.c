@@ -33,7 +33,8 @@ struct qemu qemu_start_at(enum qemu_kind kind, const char *path)
         "-chardev", chardev, "-mon", NULL, NULL,
     };
 
-    snprintf(chardev, sizeof chardev, "socket,id=c,path=%s%s", path, kind == QEMU_DIALS_IN ? "" : ",server=on,wait=off");
+    snprintf(chardev, sizeof chardev, "socket,id=c,path=%s%s", path,
+             kind == QEMU_DIALS_IN ? "" : ",server=on,wait=off");
     argv[12] = kind == QEMU_PRETTY ? "chardev=c,mode=control,pretty=on" : "chardev=c,mode=control";
     snprintf(qemu.target, sizeof qemu.target, "unix:%s", path);
     start(&qemu, argv);

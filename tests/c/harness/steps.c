@@ -37,7 +37,8 @@ bool peer_printf(struct peer *peer, const char *format, ...)
 
 bool peer_event(struct peer *peer, const char *name, const char *data)
 {
-    return peer_printf(peer, "{\"timestamp\": {\"seconds\": 1700000000, \"microseconds\": 5}, \"event\": \"%s\"%s%s}\r\n",
+    return peer_printf(peer,
+                       "{\"timestamp\": {\"seconds\": 1700000000, \"microseconds\": 5}, \"event\": \"%s\"%s%s}\r\n",
                        name, data != NULL ? ", \"data\": " : "", data != NULL ? data : "");
 }
 
@@ -109,7 +110,8 @@ bool peer_answer(struct peer *peer, const char *value)
 
 bool peer_fail(struct peer *peer, const char *class, const char *desc)
 {
-    return peer_printf(peer, "{\"id\": %s, \"error\": {\"class\": \"%s\", \"desc\": \"%s\"}}\r\n", peer->id, class, desc);
+    return peer_printf(peer, "{\"id\": %s, \"error\": {\"class\": \"%s\", \"desc\": \"%s\"}}\r\n", peer->id, class,
+                       desc);
 }
 
 static bool greet(struct peer *peer, const char *greeting)
