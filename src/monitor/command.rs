@@ -116,12 +116,12 @@ impl Monitor {
         let (mut shared, request) = self.check(text)?;
         let mon = shared.hub.mon(self)?;
         let Some(link) = mon.link.filter(|_| mon.state == State::Connected) else {
-            let (code, why) = match mon.state {
-                State::Connecting => (Code::State, "the monitor is not connected yet"),
-                State::New => (Code::Disconnected, "the monitor was never connected"),
-                _ => (Code::Disconnected, "the monitor is not connected"),
+            let why = match mon.state {
+                State::Connecting => "the monitor is not connected yet",
+                State::New => "the monitor was never connected",
+                _ => "the monitor is not connected",
             };
-            return Err(Error::new(code, why));
+            return Err(Error::new(Code::Disconnected, why));
         };
         let timeout = timeout.resolve(mon.options.timeout);
         let (mon, waiter) = (self.key(), Waiter::Thread(None, None));

@@ -3,13 +3,24 @@
 
 static const char *const bad[] = {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\x80"};
 
+/* How many bytes follow the first one of a character; -1 for what cannot be a first one. */
+static int following(unsigned char first)
+{
+    if (first < 0x80) {
+        return 0;
+    }
+    if (first < 0xc2 || first > 0xf4) {
+        return -1;
+    }
+    return first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+}
+
 static bool is_utf8(const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
 
     while (*at != '\0') {
-        int more = *at < 0x80 ? 0 : *at >= 0xc2 && *at < 0xe0 ? 1 : *at >= 0xe0 && *at < 0xf0 ? 2 : *at >= 0xf0 &&
-            *at < 0xf5 ? 3 : -1;
+        int more = following(*at);
         if (more < 0 || (*at == 0xed && at[1] >= 0xa0) || (*at == 0xe0 && at[1] < 0xa0)) {
             return false;
         }
@@ -32,7 +43,8 @@ static void script(struct peer *peer, void *arg)
     }
     if (strstr(request, "event") != NULL) {
         peer_printf(peer,
-            "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"BAD\", \"data\": {\"text\": \"%s\"}}\r\n", text);
+            "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, "
+            "\"event\": \"BAD\", \"data\": {\"text\": \"%s\"}}\r\n", text);
         peer_answer(peer, "{}");
     } else if (strstr(request, "error") != NULL) {
         peer_fail(peer, "GenericError", text);

@@ -13,7 +13,8 @@ static void script(struct peer *peer, void *arg)
         peer_printf(peer, "{\"return\": {\"text\": \"%s\"}, \"id\": %s}\r\n", big, peer_id(peer)) &&
         peer_expect(peer, "small") && peer_answer(peer, "{\"n\": 1}") && peer_expect(peer, "event") &&
         peer_printf(peer,
-            "{\"event\": \"BIG\", \"data\": {\"text\": \"%s\"}, \"timestamp\": {\"seconds\": 1, \"microseconds\": 2}}\r\n", big) &&
+            "{\"event\": \"BIG\", \"data\": {\"text\": \"%s\"}, "
+            "\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}}\r\n", big) &&
         peer_answer(peer, "{\"n\": 2}")) {
         peer_echo(peer);
     }

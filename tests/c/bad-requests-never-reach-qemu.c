@@ -11,7 +11,7 @@ static const char *const bad[] = {
     "{execute: \"stop\"}", "{\"execute\": \"stop\" \"id\": 1}", "{\"execute\": \"sto\np\"}", "{\"execute\": \"\\x\"}",
     "{\"execute\": \"stop\", \"id\": 01}", "{\"execute\": \"stop\", \"id\": +1}", "{\"execute\": \"stop\", \"id\": }",
     "{\"execute\": \"stop\", \"id\": tru}", "{\"execute\": \"stop\", \"id\": [1, ]}",
-        "{\"execute\": \"stop\", \"id\": 1.}",
+    "{\"execute\": \"stop\", \"id\": 1.}",
 };
 static const char *const bad_arguments[] = {
     "", "[]", "1", "null", "{", "{}}", "{}, \"id\": 1", "{\"a\": }", "{} {}", "{\"a\": 1}, \"exec-oob\": \"stop\"",

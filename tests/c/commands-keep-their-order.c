@@ -32,7 +32,7 @@ static void start_one(qmp_monitor *monitor, qmp_reply_cb callback)
 }
 
 /* What a callback starts comes behind what was started before,
-    and before what a blocking call of the callback sends. */
+ * and before what a blocking call of the callback sends. */
 static void start_two(void *user_data, qmp_monitor *monitor, const qmp_error *error, const char *json, size_t len)
 {
     char arguments[32];

@@ -1,5 +1,5 @@
 /* disconnect ends what is open with DISCONNECTED, and a connect that is under way with CANCELED,
-    without any waiting. */
+ * without any waiting. */
 #include "harness.h"
 
 static sem_t begun;

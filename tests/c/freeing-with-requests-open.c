@@ -1,5 +1,5 @@
 /* Freeing a monitor answers what is open with CANCELED, in the freeing thread,
-    before it returns; it waits for no peer. */
+ * before it returns; it waits for no peer. */
 #include "harness.h"
 
 #define OPEN_REQUESTS 20

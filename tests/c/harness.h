@@ -1,6 +1,6 @@
 /* What every C test stands on: checks that print what they saw, a peer that plays a script, a real QEMU, and helpers
- * around libqmp. Every test is a program: exit status 0 is passed, 77 is skipped, anything else is failed. A watchdog ends
- * a test that hangs; nothing that a test starts or makes outlives it. */
+ * around libqmp. Every test is a program: exit status 0 is passed, 77 is skipped, anything else is failed. A watchdog
+ * ends a test that hangs; nothing that a test starts or makes outlives it. */
 #ifndef HARNESS_H
 #define HARNESS_H
 

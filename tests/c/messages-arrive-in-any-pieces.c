@@ -17,7 +17,8 @@ static void script(struct peer *peer, void *arg)
     while (peer_request(peer) != NULL) {
         snprintf(text, sizeof text,
                  "{\"event\":\"ONE\",\"timestamp\":{\"seconds\":1,\"microseconds\":2}}\n\n"
-                 "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"TWO\", \"data\": {\"s\": \"}{\\\"]\\\\\"}}\r\n"
+                 "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"TWO\", "
+                 "\"data\": {\"s\": \"}{\\\"]\\\\\"}}\r\n"
                  "{\r\n    \"return\": {\r\n        \"text\": \"{\\\"id\\\": 7}\"\r\n    },\r\n    \"id\": %s\r\n}"
                  "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"THREE\"}\r\n", peer_id(peer));
         peer_send_pieces(peer, text, piece, 0);

@@ -18,7 +18,7 @@ static struct qemu dial_in(const char *path)
 }
 
 /* A QEMU that dies with its thread would be gone too early: it is started by the main thread,
-    the monitor waits here. */
+ * the monitor waits here. */
 static void *listen_and_use(void *target)
 {
     qmp_monitor *monitor = NEW(target);

@@ -1,5 +1,5 @@
 /* QEMU quits: its last events come, then LIBQMP_DISCONNECTED with a reason; later requests are DISCONNECTED,
-    NOT_SENT. */
+ * NOT_SENT. */
 #include "harness.h"
 
 int main(void)

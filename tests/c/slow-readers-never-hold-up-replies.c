@@ -5,7 +5,9 @@
 
 static void script(struct peer *peer, void *arg)
 {
-    static const char event[] = "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"FLOOD\", \"data\": {\"t\": \"0123456789012345678901234567890\"}}\r\n";
+    static const char event[] =
+        "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"FLOOD\", "
+        "\"data\": {\"t\": \"0123456789012345678901234567890\"}}\r\n";
     size_t len = strlen(event);
     char *batch = malloc(BATCH * len + 1);
 

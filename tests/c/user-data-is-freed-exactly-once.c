@@ -1,5 +1,5 @@
 /* The free callback runs exactly once, after the last call,
-    however a registration ends; user_data may be any number. */
+ * however a registration ends; user_data may be any number. */
 #include "harness.h"
 
 static int freed_numbers[4];

@@ -114,7 +114,7 @@ impl Socket {
     /// Sends or queues a request.
     pub fn submit<S: Sink>(&mut self, what: Submission<'_>, io: &mut Io, sink: &mut S) -> Result<()> {
         if self.qmp.phase() != Phase::Ready {
-            return Err(Error::new(Code::State, "the monitor is not connected yet"));
+            return Err(Error::new(Code::Disconnected, "the monitor is not connected yet"));
         }
         if !what.fds.is_empty() && !self.is_unix {
             return Err(Error::new(Code::Unsupported, "descriptors can be passed over UNIX sockets only"));
@@ -279,7 +279,9 @@ impl Socket {
                 Ok(0) => return Err(self.end_of_stream(None)),
                 Ok(n) => n,
                 Err(why) if why.kind() == ErrorKind::Interrupted => continue,
-                Err(why) if why.kind() == ErrorKind::WouldBlock && !self.broken => return Ok(()),
+                Err(why) if why.kind() == ErrorKind::WouldBlock => {
+                    return if self.broken { Err(self.end_of_stream(None)) } else { Ok(()) };
+                }
                 Err(why) => return Err(self.end_of_stream(Some(&why))),
             };
             self.digest(buf, sink)?;
