@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use memchr::memchr2;
 
-use super::json::{Mode, Scanner};
+use super::json::{MAX_DEPTH, Mode, Scanner};
 use crate::error::{Code, Error, Result};
 
 const KEYS: [&str; 5] = ["QMP", "event", "return", "error", "id"];
@@ -20,8 +20,9 @@ const COMPACT_GREETING: &[u8] = br#"{"QMP": {"version": {"qemu": {"#;
 const OBJECT_REPLY: &[u8] = br#"{"return": {"#;
 const ARRAY_REPLY: &[u8] = br#"{"return": ["#;
 const EVENT: &[u8] = br#"{"timestamp": {"seconds": "#;
+const FORMS: [&[u8]; 3] = [OBJECT_REPLY, ARRAY_REPLY, EVENT];
 const REPLY_VALUE: usize = OBJECT_REPLY.len() - 1;
-/// Up to this size an incomplete line that ends like a message is scanned rather than waited for.
+/// Up to this size an incomplete line is scanned while it is waited for: that costs little, and shows what is no JSON.
 const SMALL: usize = 4096;
 
 /// Finds messages in a growing buffer.
@@ -190,13 +191,12 @@ impl Framer {
         // Who leaves out a line end once is not QEMU's compact writer.
         self.compact &= self.line_ended;
         if self.compact {
-            let forms = [OBJECT_REPLY, ARRAY_REPLY, EVENT];
-            if forms.iter().any(|form| rest.starts_with(form)) {
+            if has_form(rest) {
                 self.phase = Phase::Line;
                 self.searched = self.start;
                 return Ok(true);
             }
-            if forms.iter().any(|form| form.starts_with(rest)) {
+            if FORMS.iter().any(|form| form.starts_with(rest)) {
                 return Ok(false);
             }
         }
@@ -224,9 +224,7 @@ impl Framer {
         let Some(found) = memchr2(b'\n', 0, rest) else {
             self.searched = buf.len();
             let held = buf.get(self.start..).unwrap_or_default();
-            // A peer that greets like QEMU and ends no line must not be waited for: what looks whole is scanned.
-            let maybe = held.last() == Some(&b'}') && (held.len() <= SMALL || exact_form(held, outstanding).is_some());
-            return (held.len() <= self.limit && !maybe).then_some(Step::More);
+            return (held.len() <= self.limit && !is_suspicious(held, outstanding)).then_some(Step::More);
         };
         let newline = self.searched.wrapping_add(found);
         let line = buf.get(self.start..newline)?;
@@ -268,6 +266,12 @@ impl Framer {
             self.phase = Phase::Skip;
         }
         if !done {
+            let grown = buf.get(self.start..).is_some_and(|held| held.len() > SMALL && has_form(held));
+            if self.phase == Phase::Structure && self.compact && grown {
+                // A long reply that began in a short read: its line end will show its end at less cost.
+                self.phase = Phase::Line;
+                self.searched = self.start;
+            }
             return Ok(Step::More);
         }
         if self.phase == Phase::Skip {
@@ -321,6 +325,20 @@ impl Framer {
         let (id_member, id_value) = (id.cut, id.value);
         Ok(Message { start: self.start, end, kind, id: self.id(), id_member, id_value, value })
     }
+}
+
+/// Must an incomplete line be scanned? A peer that greets like QEMU and then ends no line, or sends what is no JSON,
+/// must not be waited for.
+fn is_suspicious(held: &[u8], outstanding: &impl Fn(u64) -> bool) -> bool {
+    let begin = held.get(..SMALL).unwrap_or(held);
+    let openers = begin.iter().filter(|byte| matches!(**byte, b'[' | b'{')).count();
+    let whole = || held.last() == Some(&b'}') && exact_form(held, outstanding).is_some();
+    held.len() <= SMALL || openers > MAX_DEPTH || whole()
+}
+
+/// Does it begin in one of the forms that are framed by line?
+fn has_form(text: &[u8]) -> bool {
+    FORMS.iter().any(|form| text.starts_with(form))
 }
 
 /// A message in one of the exact forms of QEMU's compact writer; offsets are into the line.

@@ -78,6 +78,26 @@ fn decoys_do_not_fool_the_line_mode() {
     }
 }
 
+/// On a link that has shown itself to be QEMU's, too, what is no JSON is noticed without a line end.
+#[test]
+fn garbage_is_noticed_without_a_line_end() {
+    let brackets = format!("{{\"return\": {}", "[".repeat(200_000));
+    for (garbage, why) in [("{\"return\": {} x", "expected ','"), (brackets.as_str(), "too deep")] {
+        for piece in [1, 100, 4000, 5000, 300_000] {
+            let (_, error) = frame(format!("{COMPACT}{garbage}").as_bytes(), piece, 1 << 20);
+            assert!(error.as_ref().is_some_and(|text| text.contains(why)), "{error:?} in pieces of {piece}");
+        }
+    }
+}
+
+/// A long reply is found however it comes, and by its line end even when it began in a short read.
+#[test]
+fn long_replies_in_short_reads() {
+    let items = "{\"name\": \"x\", \"members\": [1, 2]}, ".repeat(1000);
+    let reply = format!("{{\"return\": [{items}{{}}], \"id\": 1}}");
+    assert_eq!(texts(&format!("{COMPACT}{reply}\r\n{reply}\r\n"))[1..], [reply.clone(), reply]);
+}
+
 #[test]
 fn ids_and_values_are_found_alike_by_both_ways() {
     let message = "{\"return\": {\"a\": [1, 2]}, \"id\": 7}";

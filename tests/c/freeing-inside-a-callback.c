@@ -119,8 +119,7 @@ int main(void)
     in_an_event(reactor, peer_target(peer));
     in_a_reply(reactor, peer_target(peer));
     when_connected(reactor, peer_target(peer));
-    while (qmp_reactor_turn(reactor, 0, &error) > 0) {
-    }
+    CHECK_INT(qmp_reactor_turn(reactor, 0, &error), 0);
     CHECK_OK(true, error);
     qmp_reactor_free(reactor);
     peer_end(peer);
