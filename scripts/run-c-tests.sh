@@ -30,6 +30,8 @@ run_one() {
     printf '%-60s %6d ms  %s\n' "$name" $(((end - begin) / 1000000)) "$word"
     case $word in
         skip | FAIL*) head -n 40 "$out" | sed 's/^/    /' ;;
+        # What a test left out it says, also when it passed.
+        *) sed 's/^/    /' "$out" ;;
     esac
     echo "${word%% *}" >"$BUILD/$name.result"
 }

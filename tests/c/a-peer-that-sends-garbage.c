@@ -3,7 +3,7 @@
 
 static const char *const garbage[] = {
     "HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "}", "]", "x", "\"text\"\r\n", "[]\r\n", "1\r\n",
-    "{\"return\": {} x\r\n", "{\"return\" {}}\r\n", "{\"return\": {}]\r\n", "{\"return\": \"a\nb\"}\r\n", "{]",
+    "{\"return\": {} x\r\n", "{\"return\": {} x", "{\"return\" {}}\r\n", "{\"return\": {}]\r\n", "{\"return\": \"a\nb\"}\r\n", "{]",
     "\x01\x02\x03",
 };
 

@@ -14,7 +14,7 @@ static void brackets(struct peer *peer, void *arg)
     memset(deep, '[', DEPTH);
     deep[DEPTH] = '\0';
     if (greeted ? peer_greet(peer) && peer_request(peer) != NULL : peer_accept(peer)) {
-        if (peer_send(peer, greeted ? "{\"return\": " : "") && peer_send(peer, deep) && peer_send(peer, "\r\n")) {
+        if (peer_send(peer, greeted ? "{\"return\": " : "") && peer_send(peer, deep)) {
             peer_drain(peer);
         }
     }
