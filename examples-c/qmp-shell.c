@@ -26,17 +26,14 @@ static void print_pretty(const char *json)
             else if (*p == '"')
                 quoted = 0;
         } else if (strchr("}]", *p) || strchr("{[", *p)) {
-            int opens = *p == '{' || *p == '[';
-            int empty = opens && strchr("}]", p[1 + strspn(p + 1, " \r\n")]);
-            depth += opens ? 1 : -1;
-            if (empty) {
-                p += 1 + strspn(p + 1, " \r\n");
-                depth--;
-                fputs(*p == '}' ? "{}" : "[]", stdout);
-            } else if (opens) {
-                printf("%c\n%*s", *p, depth * 2, "");
+            const char *next = p + 1 + strspn(p + 1, " \r\n");
+            if (strchr("}]", *p)) {
+                printf("\n%*s%c", --depth * 2, "", *p);
+            } else if (strchr("}]", *next)) {
+                printf("%c%c", *p, *next); // nothing in it
+                p = next;
             } else {
-                printf("\n%*s%c", depth * 2, "", *p);
+                printf("%c\n%*s", *p, ++depth * 2, "");
             }
         } else if (*p == ',') {
             printf(",\n%*s", depth * 2, "");
@@ -55,7 +52,7 @@ static void on_reply(void *user_data, qmp_monitor *vm, const qmp_error *error_or
 {
     (void)user_data, (void)vm, (void)len;
     open_requests--;
-    if (json)
+    if (json) // also when QEMU answered by an error
         print_pretty(json);
     else
         fprintf(stderr, "%s\n", qmp_error_message(error_or_null));
@@ -72,30 +69,30 @@ static void on_event(void *user_data, qmp_monitor *vm, const char *event, const 
 static void start(qmp_monitor *vm, char *line)
 {
     qmp_error *err = NULL;
-    char request[8192];
-    line += strspn(line, " \t"); // what follows the name of a command is its arguments
     line[strcspn(line, "\r\n")] = '\0';
-    size_t name = strcspn(line, " \t{");
+    size_t room = strlen(line) + 64, name = strcspn(line, " \t{");
     const char *arguments = line + name + strspn(line + name, " \t");
-    if (*line == '\0')
+    char *request = *line ? malloc(room) : NULL;
+    if (!request)
         return;
     if (*line == '{')
-        snprintf(request, sizeof request, "%s", line);
+        snprintf(request, room, "%s", line);
     else
-        snprintf(request, sizeof request, "{\"execute\": \"%.*s\"%s%s}", (int)name, line,
+        snprintf(request, room, "{\"execute\": \"%.*s\"%s%s}", (int)name, line,
                  *arguments ? ", \"arguments\": " : "", arguments);
-    if (qmp_monitor_start(vm, request, QMP_TIMEOUT_DEFAULT, on_reply, NULL, NULL, &err)) {
+    if (qmp_monitor_start(vm, request, QMP_TIMEOUT_DEFAULT, on_reply, NULL, NULL, &err))
         open_requests++;
-        return;
-    }
-    fprintf(stderr, "%s\n", qmp_error_message(err));
+    else
+        fprintf(stderr, "%s\n", qmp_error_message(err));
     qmp_error_free(err);
+    free(request);
 }
 
 int main(int argc, char **argv)
 {
     qmp_error *err = NULL;
-    char line[4096];
+    char *line = NULL;
+    size_t room = 0;
     qmp_monitor *vm = argc == 2 ? qmp_monitor_new(NULL, argv[1], &err) : NULL;
     struct pollfd fds[2] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = -1, .events = POLLIN } };
     setvbuf(stdin, NULL, _IONBF, 0); // poll must see what stdio has not given us yet
@@ -107,14 +104,15 @@ int main(int argc, char **argv)
             poll(fds, 2, -1);
             if (fds[1].revents)
                 qmp_reactor_turn(qmp_monitor_reactor(vm), 0, NULL);
-            if (fds[0].revents && !fgets(line, sizeof line, stdin))
+            if (fds[0].revents && getline(&line, &room, stdin) < 0)
                 fds[0].fd = -1;
             else if (fds[0].revents)
                 start(vm, line);
         }
     }
     qmp_monitor_free(vm);
-    int result = err ? EXIT_FAILURE : argc == 2 ? EXIT_SUCCESS : 2;
+    free(line);
+    int failed = err != NULL || argc != 2;
     qmp_error_free(err);
-    return result;
+    return failed;
 }

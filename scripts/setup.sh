@@ -33,7 +33,7 @@ if ! [ -e /usr/include/stdio.h ]; then
 fi
 
 command -v cargo >/dev/null 2>&1 || {
-    echo "setup: cargo is missing: install Rust 1.85 or later (https://rustup.rs, or your system's packages)" >&2
+    echo "setup: cargo is missing: install Rust 1.85 or later, by rustup or from your system's packages" >&2
     exit 1
 }
 if [ -z "$missing" ]; then
