@@ -205,6 +205,10 @@ impl Framer {
     }
 
     fn skip_space(&mut self, buf: &[u8]) {
+        // Between QEMU's messages there is nothing but their line ends.
+        if buf.get(self.start).is_none_or(|byte| *byte > b' ') {
+            return;
+        }
         let rest = buf.get(self.start..).unwrap_or_default();
         let space = rest.iter().take_while(|byte| matches!(**byte, b' ' | b'\t' | b'\r' | b'\n')).count();
         self.line_ended |= rest.get(..space).is_some_and(|space| space.contains(&b'\n'));
@@ -372,7 +376,8 @@ fn event(line: &[u8]) -> Option<Message> {
     let rest = integer(line.strip_prefix(EVENT)?)?;
     let rest = integer(rest.strip_prefix(b", \"microseconds\": ")?)?;
     let rest = rest.strip_prefix(b"}, \"event\": \"")?;
-    let len = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')).count();
+    // The line is ASCII; an escape in the name is for the scanner.
+    let len = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
     let (_, tail) = rest.split_at_checked(len).filter(|_| len > 0)?;
     let tail = tail.strip_prefix(b"\"")?;
     let plain = tail == b"}";
@@ -389,7 +394,7 @@ fn event(line: &[u8]) -> Option<Message> {
 /// What follows an integer.
 fn integer(text: &[u8]) -> Option<&[u8]> {
     let text = text.strip_prefix(b"-").unwrap_or(text);
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = text.iter().position(|byte| byte.wrapping_sub(b'0') > 9)?;
     text.get(digits..).filter(|_| digits > 0)
 }
 

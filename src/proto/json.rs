@@ -6,6 +6,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::token::{decoded, is_bare, is_number, plain_number, skip_plain};
+
 /// How deep brackets may nest: QEMU's own limit for what it reads, and far beyond what it writes.
 pub const MAX_DEPTH: usize = 1024;
 /// The longest number; the longest that QEMU writes has 24 characters.
@@ -473,78 +475,4 @@ impl Scanner {
         self.value_ended(buf);
         Ok(true)
     }
-}
-
-/// The text of a string with escapes, without its quotes.
-pub fn decoded(inner: &[u8]) -> Vec<u8> {
-    let quoted = [b"\"", inner, b"\""].concat();
-    serde_json::from_slice::<serde_json::Value>(&quoted)
-        .ok()
-        .and_then(|value| value.as_str().map(|text| text.as_bytes().to_vec()))
-        .unwrap_or_else(|| inner.to_vec())
-}
-
-/// A plain decimal number that fits; anything else is not one of our ids.
-fn plain_number(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || (text.len() > 1 && text.first() == Some(&b'0')) {
-        return None;
-    }
-    text.iter().try_fold(0u64, |value, byte| {
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        value.checked_mul(10)?.checked_add(digit.into())
-    })
-}
-
-fn is_bare(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
-}
-
-/// RFC 8259, section 6.
-fn is_number(text: &[u8]) -> bool {
-    let text = text.strip_prefix(b"-").unwrap_or(text);
-    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let whole = digits(text);
-    if whole == 0 || (whole > 1 && text.first() == Some(&b'0')) {
-        return false;
-    }
-    let mut rest = text.get(whole..).unwrap_or_default();
-    if let Some(fraction) = rest.strip_prefix(b".") {
-        let n = digits(fraction);
-        if n == 0 {
-            return false;
-        }
-        rest = fraction.get(n..).unwrap_or_default();
-    }
-    if let Some(exponent) = rest.strip_prefix(b"e").or_else(|| rest.strip_prefix(b"E")) {
-        let exponent = exponent.strip_prefix(b"+").or_else(|| exponent.strip_prefix(b"-")).unwrap_or(exponent);
-        let n = digits(exponent);
-        return n > 0 && n == exponent.len();
-    }
-    rest.is_empty()
-}
-
-/// The first byte from here on that is a quote, a backslash or a control character; or the end.
-fn skip_plain(buf: &[u8], mut pos: usize) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    const QUOTES: u64 = ONES * b'"' as u64;
-    const SLASHES: u64 = ONES * b'\\' as u64;
-    const SPACES: u64 = ONES * b' ' as u64;
-    // Eight bytes at a time: a byte of `word ^ pattern` is zero where the pattern is met, and `x - 1` borrows into the
-    // high bit of a zero byte. Borrows go upwards only, so the lowest hit is exact.
-    while let Some(chunk) = buf.get(pos..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ QUOTES;
-        let slash = word ^ SLASHES;
-        let hit = (quote.wrapping_sub(ONES) & !quote)
-            | (slash.wrapping_sub(ONES) & !slash)
-            | (word.wrapping_sub(SPACES) & !word);
-        if hit & HIGH != 0 {
-            return pos.wrapping_add(((hit & HIGH).trailing_zeros() / 8) as usize);
-        }
-        pos = pos.wrapping_add(8);
-    }
-    let rest = buf.get(pos..).unwrap_or_default();
-    let plain = rest.iter().take_while(|byte| **byte >= 0x20 && !matches!(**byte, b'"' | b'\\')).count();
-    pos.wrapping_add(plain)
 }

@@ -20,6 +20,7 @@ pub mod qmp;
 pub mod reply;
 pub mod request;
 pub mod slots;
+mod token;
 
 #[cfg(test)]
 mod frame_tests;

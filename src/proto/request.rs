@@ -3,7 +3,8 @@
 //! QEMU answers some mistakes by an error without id, which belongs to nobody, and waits for more when a bracket is
 //! missing. So what is not exactly one well-formed command stays here, with an error that says why.
 
-use super::json::{Mode, Scanner, decoded};
+use super::json::{Mode, Scanner};
+use super::token::decoded;
 use crate::error::{Code, Error, Result};
 
 const KEYS: [&str; 4] = ["execute", "exec-oob", "arguments", "id"];
