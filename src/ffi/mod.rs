@@ -108,3 +108,21 @@ fn timeout(ms: i32) -> Result<Timeout> {
 fn null(name: &str) -> Error {
     Error::new(Code::InvalidArgument, format!("{name} is NULL"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        let mut err = std::ptr::null_mut();
+        assert_eq!(enter::<i32>(&raw mut err, || panic!("planted")), -1);
+        // SAFETY: `enter` has just made the error, and it is freed once.
+        unsafe {
+            assert_eq!(error::qmp_error_code(err), Code::Internal as i32);
+            error::qmp_error_free(err);
+        }
+        // Nobody has to take the error.
+        assert!(enter::<*mut u8>(std::ptr::null_mut(), || panic!("planted")).is_null());
+    }
+}

@@ -199,3 +199,34 @@ pub(super) fn system(text: &str, why: &std::io::Error) -> Error {
 
 /// A lock around what a reactor is made of.
 pub(super) type Lock = Mutex<Shared>;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::monitor::{Monitor, Timeout};
+
+    #[test]
+    fn after_a_panic_under_the_lock_work_is_refused_and_freeing_works() {
+        let reactor = Reactor::new().unwrap();
+        let monitor = Monitor::new(Some(&reactor), "unix:/nowhere").unwrap();
+        let stream = monitor.events(None).unwrap();
+        let poisoner = Arc::clone(&reactor);
+        let planted = std::thread::spawn(move || {
+            let _guard = poisoner.lock().unwrap();
+            panic!("planted");
+        });
+        planted.join().unwrap_err();
+        let internal = |outcome: Result<()>| assert_eq!(outcome.unwrap_err().code(), Code::Internal);
+        internal(monitor.connect(Timeout::Millis(100)));
+        internal(monitor.run(b"{\"execute\":\"x\"}", &[], Timeout::Millis(100)).map(drop));
+        internal(monitor.subscribe(None, Box::new(|_, _, _| {})).map(drop));
+        internal(stream.next(Timeout::Millis(100)).map(drop));
+        internal(reactor.turn(Timeout::Millis(100)).map(drop));
+        internal(reactor.start());
+        stream.free();
+        monitor.free();
+        reactor.release();
+    }
+}
