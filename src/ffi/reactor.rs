@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::error::qmp_error;
 use super::{enter, shared, timeout};
 use crate::monitor::Reactor;
+use crate::sys::keeping_errno;
 
 /// One epoll instance, and any number of monitors on it.
 #[allow(non_camel_case_types)]
@@ -58,8 +59,11 @@ pub unsafe extern "C" fn qmp_reactor_stop(reactor: *mut qmp_reactor, err: *mut *
 /// NULL is allowed. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_reactor_wake(reactor: *const qmp_reactor) {
-    if let Ok(reactor) = shared(reactor.cast::<Reactor>(), "reactor") {
-        reactor.wake();
+    // A NULL is told nobody, and making an error would allocate: not in a signal handler.
+    if !reactor.is_null() {
+        keeping_errno(|| {
+            let _ = shared(reactor.cast::<Reactor>(), "reactor").map(|reactor| reactor.wake());
+        });
     }
 }
 

@@ -29,3 +29,15 @@ pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: fcntl takes any integer and answers EBADF for one that is no descriptor.
     owned(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) })
 }
+
+/// Runs something without a trace in `errno`: a signal handler must leave it as it found it.
+pub fn keeping_errno<R>(run: impl FnOnce() -> R) -> R {
+    // SAFETY: the location is this thread's own and always there.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    let before = unsafe { place.read() };
+    let result = run();
+    // SAFETY: as above.
+    unsafe { place.write(before) };
+    result
+}
