@@ -58,7 +58,7 @@ pub enum Delivery {
 #[error("{0}")]
 pub struct Error(Box<Detail>);
 
-/// What an [`Error`] is made of; read it through `Deref`-free accessors or take it apart with [`Error::detail`].
+/// What an [`Error`] is made of; see [`Error::detail`].
 #[derive(Clone, Debug)]
 pub struct Detail {
     /// The kind of failure.
@@ -101,10 +101,12 @@ impl Error {
         }))
     }
 
-    /// `text: what the system says`, with its errno.
+    /// `text: what the system says (errno N)`.
     #[cold]
     pub fn from_io(code: Code, text: impl fmt::Display, error: &std::io::Error) -> Self {
-        Error::new(code, format!("{text}: {error}")).with_errno(error.raw_os_error().unwrap_or(0))
+        // C programmers know the number by another name.
+        let reason = error.to_string().replace("(os error ", "(errno ");
+        Error::new(code, format!("{text}: {reason}")).with_errno(error.raw_os_error().unwrap_or(0))
     }
 
     /// QEMU's own error answer: class, text and the raw reply.
