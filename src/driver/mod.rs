@@ -3,7 +3,10 @@
 //! Drivers know nothing of monitors, callbacks or locks: a *port* is the number of a monitor that a driver serves, a
 //! *call* the number of something that waits for an answer. They never import each other.
 
+pub mod dial;
+mod inbox;
 pub mod socket;
+pub mod wire;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -111,6 +114,12 @@ impl<S: Sink> Driver<S> for Link {
     fn ready(&mut self, ready: Ready, io: &mut Io, sink: &mut S) {
         match self {
             Link::Socket(socket) => socket.ready(ready, io, sink),
+        }
+    }
+
+    fn resume(&mut self, io: &mut Io, sink: &mut S) {
+        match self {
+            Link::Socket(socket) => socket.resume(io, sink),
         }
     }
 

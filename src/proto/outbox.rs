@@ -52,6 +52,11 @@ impl<F> Outbox<F> {
         Span { start, len }
     }
 
+    /// Is everything written?
+    pub fn is_empty(&self) -> bool {
+        self.bytes.len() <= self.sent
+    }
+
     /// The next bytes to write in one go, and what has to go with their first byte.
     ///
     /// A command with an attachment stands alone, so that nothing comes between it and its descriptors.

@@ -1,7 +1,7 @@
 //! One QMP session, from the greeting to the last reply (QEMU: docs/interop/qmp-spec).
 //!
 //! The owner reads bytes into a buffer and calls [`Qmp::next`] until it has no more to tell; writes what
-//! [`Qmp::output`] shows; and hands in requests by [`Qmp::submit`]. `F` is whatever travels with a request besides its
+//! stands in [`Qmp::outbox`]; and hands in requests by [`Qmp::submit`]. `F` is whatever travels with a request besides its
 //! bytes (descriptors); this layer never looks at it.
 
 use std::collections::VecDeque;
@@ -188,14 +188,9 @@ impl<F> Qmp<F> {
         calls
     }
 
-    /// The next bytes to write in one go, and what goes with the first of them.
-    pub fn output(&self) -> Option<(&[u8], Option<&F>)> {
-        self.out.next()
-    }
-
-    /// `n` of the bytes that [`Qmp::output`] showed are written.
-    pub fn wrote(&mut self, n: usize) {
-        self.out.wrote(n);
+    /// What is to be written.
+    pub fn outbox(&mut self) -> &mut Outbox<F> {
+        &mut self.out
     }
 
     /// Is there a place for it? QEMU keeps the descriptors of the latest message that had some, and with out-of-band

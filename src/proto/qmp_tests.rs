@@ -53,10 +53,10 @@ impl Bench {
     }
 
     fn write(&mut self) {
-        while let Some((bytes, _)) = self.qmp.output() {
+        while let Some((bytes, _)) = self.qmp.outbox().next() {
             let n = bytes.len();
             self.wrote.extend_from_slice(bytes);
-            self.qmp.wrote(n);
+            self.qmp.outbox().wrote(n);
         }
     }
 
@@ -202,11 +202,11 @@ fn one_command_with_an_attachment_is_on_the_wire_at_a_time() {
     bench.qmp.submit(1, &request, false, Some(7)).unwrap();
     bench.qmp.submit(2, &request, false, Some(8)).unwrap();
     bench.submit(3, "{\"execute\":\"x\"}");
-    assert_eq!(bench.qmp.output().unwrap().1, Some(&7));
+    assert_eq!(bench.qmp.outbox().next().unwrap().1, Some(&7));
     assert_eq!(bench.wrote(), "{\"execute\":\"getfd\",\"id\":1}\n");
     bench.buf.extend_from_slice(b"{\"return\": {}, \"id\": 1}\r\n");
     assert!(matches!(bench.qmp.next(&bench.buf), Ok(Some(Item::Reply(_, slot))) if slot.call == 1));
-    assert_eq!(bench.qmp.output().unwrap().1, Some(&8));
+    assert_eq!(bench.qmp.outbox().next().unwrap().1, Some(&8));
     assert_eq!(bench.wrote(), "{\"execute\":\"getfd\",\"id\":2}\n{\"execute\":\"x\",\"id\":3}\n");
 }
 

@@ -28,6 +28,8 @@ pub const TIMER: Token = Token(usize::MAX - 1);
 pub trait Driver<S> {
     /// Some source of this driver may be ready (it may also be a false alarm).
     fn ready(&mut self, ready: Ready, io: &mut Io, sink: &mut S);
+    /// The driver asked to be called again (see [`Io::again`]).
+    fn resume(&mut self, io: &mut Io, sink: &mut S);
     /// The deadline that this driver set is due.
     fn expired(&mut self, now: Instant, io: &mut Io, sink: &mut S);
     /// Write what has been put aside (see [`Io::flush_later`]).
@@ -37,6 +39,8 @@ pub trait Driver<S> {
 /// What happened to a driver's source.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ready {
+    /// Which of the driver's sources it was: the number that it was registered with.
+    pub source: usize,
     /// There is something to read, or the end of the stream.
     pub readable: bool,
     /// There is room to write, or a connection attempt has ended.
@@ -46,9 +50,9 @@ pub struct Ready {
 }
 
 impl Ready {
-    fn of(event: &Event) -> Ready {
+    fn of(source: usize, event: &Event) -> Ready {
         let closed = event.is_read_closed() || event.is_write_closed() || event.is_error();
-        Ready { readable: event.is_readable() || closed, writable: event.is_writable(), closed }
+        Ready { source, readable: event.is_readable() || closed, writable: event.is_writable(), closed }
     }
 }
 
@@ -57,7 +61,8 @@ pub struct Io {
     registry: Registry,
     /// One read buffer for all drivers: an idle link owns none.
     pub scratch: Vec<u8>,
-    token: Token,
+    /// The running driver's token, without a source.
+    token: usize,
     wishes: Wishes,
 }
 
@@ -71,19 +76,23 @@ struct Wishes {
 }
 
 impl Io {
-    /// Registers a descriptor of the running driver.
-    pub fn register(&self, fd: RawFd, interest: Interest) -> io::Result<()> {
-        SourceFd(&fd).register(&self.registry, self.token, interest)
+    /// Registers a descriptor of the running driver as its source of this number, which is below [`SOURCES`].
+    pub fn register(&self, fd: RawFd, source: usize, interest: Interest) -> io::Result<()> {
+        SourceFd(&fd).register(&self.registry, self.token_of(source), interest)
     }
 
     /// Changes what a registered descriptor is watched for; what is ready already shows again.
-    pub fn reregister(&self, fd: RawFd, interest: Interest) -> io::Result<()> {
-        SourceFd(&fd).reregister(&self.registry, self.token, interest)
+    pub fn reregister(&self, fd: RawFd, source: usize, interest: Interest) -> io::Result<()> {
+        SourceFd(&fd).reregister(&self.registry, self.token_of(source), interest)
     }
 
     /// Stops watching a registered descriptor.
     pub fn deregister(&self, fd: RawFd) -> io::Result<()> {
         SourceFd(&fd).deregister(&self.registry)
+    }
+
+    fn token_of(&self, source: usize) -> Token {
+        Token(self.token | (source & (SOURCES - 1)) << INDEX_BITS)
     }
 
     /// The driver left something undone: call it again in the next round, without waiting.
@@ -126,14 +135,19 @@ struct Entry<D> {
     on_flush: bool,
 }
 
-/// A token is a driver's place in its lower half and the generation in its upper half.
+/// How many sources a driver may have.
+pub const SOURCES: usize = 1 << SOURCE_BITS;
+
+/// A token is a driver's place in its lower half; above that the number of the source, then the generation.
 const INDEX_BITS: u32 = usize::BITS / 2;
+const SOURCE_BITS: u32 = 3;
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
+const GENERATION_MASK: usize = INDEX_MASK >> SOURCE_BITS;
 
 impl<D> Core<D> {
     /// No drivers yet.
     pub fn new(lead: &Lead) -> io::Result<Self> {
-        let io = Io { registry: lead.registry()?, scratch: Vec::new(), token: Token(0), wishes: Wishes::default() };
+        let io = Io { registry: lead.registry()?, scratch: Vec::new(), token: 0, wishes: Wishes::default() };
         Ok(Core {
             entries: Slab::new(),
             io,
@@ -151,7 +165,7 @@ impl<D> Core<D> {
 
     /// Takes a driver in and lets it start by `with`.
     pub fn insert(&mut self, driver: D) -> usize {
-        self.generation = self.generation.wrapping_add(1) & (INDEX_MASK >> 1);
+        self.generation = self.generation.wrapping_add(1) & (GENERATION_MASK >> 1);
         let generation = self.generation;
         self.entries.insert(Entry { driver, deadline: None, generation, on_again: false, on_flush: false })
     }
@@ -171,7 +185,7 @@ impl<D> Core<D> {
     /// Lets a driver work, and grants its wishes.
     pub fn with<R>(&mut self, key: usize, work: impl FnOnce(&mut D, &mut Io) -> R) -> Option<R> {
         let entry = self.entries.get_mut(key)?;
-        self.io.token = Token(entry.generation << INDEX_BITS | key);
+        self.io.token = entry.generation << (INDEX_BITS + SOURCE_BITS) | key;
         let result = work(&mut entry.driver, &mut self.io);
         let wishes = std::mem::take(&mut self.io.wishes);
         if wishes.finished {
@@ -199,9 +213,10 @@ impl<D> Core<D> {
         let unfinished = self.again.len();
         for event in lead.events() {
             let Token(token) = event.token();
-            let (key, generation) = (token & INDEX_MASK, token >> INDEX_BITS);
+            let (key, source) = (token & INDEX_MASK, token >> INDEX_BITS & (SOURCES - 1));
+            let generation = token >> (INDEX_BITS + SOURCE_BITS);
             if self.entries.get(key).is_some_and(|entry| entry.generation == generation) {
-                self.with(key, |driver, io| driver.ready(Ready::of(event), io, sink));
+                self.with(key, |driver, io| driver.ready(Ready::of(source, event), io, sink));
             }
         }
         lead.clear();
@@ -209,7 +224,7 @@ impl<D> Core<D> {
             let Some(key) = self.again.pop_front() else { break };
             if let Some(entry) = self.entries.get_mut(key) {
                 entry.on_again = false;
-                self.with(key, |driver, io| driver.ready(Ready { readable: true, ..Ready::default() }, io, sink));
+                self.with(key, |driver, io| driver.resume(io, sink));
             }
         }
     }

@@ -1,0 +1,303 @@
+//! One stream socket of a driver: dialling or listening until it is open, reading into shared scratch, writing an outbox.
+//!
+//! It knows no protocol. Its driver says what to do with the bytes, and tells the application what came of it.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Instant;
+
+use mio::Interest;
+
+use super::dial::{Attempt, Dialer, Listener, Place};
+use super::inbox;
+use crate::error::{Code, Error, Result};
+use crate::proto::outbox::Outbox;
+use crate::reactor::{Io, Ready};
+use crate::sys::socket as sys;
+
+/// How much one link may bring in one round: the others have their turn after that.
+const ROUND: usize = 512 * 1024;
+
+/// A socket on its way, or open.
+pub struct Wire {
+    /// Which of its driver's sources this is.
+    source: usize,
+    stage: Stage,
+    /// The beginning of an incomplete message.
+    held: Vec<u8>,
+    /// Is the socket watched for room to write?
+    blocked: bool,
+    /// Writing failed: what is still to be read is read, then the link is lost.
+    broken: bool,
+    /// The last round left something unread.
+    unfinished: bool,
+    is_unix: bool,
+}
+
+enum Stage {
+    /// Where to go is known, nothing is begun.
+    Begin(Place),
+    /// An attempt is under way.
+    Dial(Dialer, OwnedFd),
+    /// Between two attempts, until then.
+    Pause(Dialer, Instant),
+    Listen(Listener),
+    Open(OwnedFd),
+    Closed,
+}
+
+/// What a socket that is not open waits for.
+#[derive(Debug)]
+pub enum Waiting<'a> {
+    /// Connecting; the dialler knows how that went so far.
+    Dial(&'a Dialer),
+    /// Somebody to dial in.
+    Peer,
+}
+
+/// Why reading has ended for good.
+#[derive(Debug)]
+pub enum Stop {
+    /// The other side closed the connection, or it broke.
+    Ended(Option<io::Error>),
+    /// What came cannot be used.
+    Failed(Error),
+}
+
+impl Wire {
+    /// A socket that will go to `place`.
+    pub fn new(source: usize, place: Place) -> Self {
+        let stage = Stage::Begin(place);
+        Wire { source, stage, held: Vec::new(), blocked: false, broken: false, unfinished: false, is_unix: false }
+    }
+
+    /// Is there a connection?
+    pub fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open(_))
+    }
+
+    /// Is it a UNIX socket, which can carry descriptors?
+    pub fn is_unix(&self) -> bool {
+        self.is_unix
+    }
+
+    /// What is waited for before there is a connection.
+    pub fn waiting(&self) -> Option<Waiting<'_>> {
+        match &self.stage {
+            Stage::Dial(dialer, _) | Stage::Pause(dialer, _) => Some(Waiting::Dial(dialer)),
+            Stage::Listen(_) => Some(Waiting::Peer),
+            _ => None,
+        }
+    }
+
+    /// When the next attempt is due.
+    pub fn retry_at(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Pause(_, at) => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// Begins to connect.
+    pub fn begin(&mut self, io: &mut Io) -> Result<()> {
+        match std::mem::replace(&mut self.stage, Stage::Closed) {
+            Stage::Begin(Place::Connected(socket)) => self.open(socket, io),
+            Stage::Begin(Place::Dial(addresses)) => self.dial(Dialer::new(addresses), io),
+            Stage::Begin(Place::Listen(addresses)) => {
+                let listener = Listener::bind(&addresses)?;
+                self.watch(listener.as_raw_fd(), Interest::READABLE, io)?;
+                self.stage = Stage::Listen(listener);
+                Ok(())
+            }
+            other => {
+                self.stage = other;
+                Ok(())
+            }
+        }
+    }
+
+    /// A source that is not open yet may be ready.
+    pub fn advance(&mut self, ready: Ready, io: &mut Io) -> Result<()> {
+        match &self.stage {
+            Stage::Dial(..) if ready.writable || ready.closed => self.decided(io),
+            Stage::Listen(listener) => match listener.accept() {
+                Ok(Some(socket)) => self.open(socket, io),
+                Ok(None) => Ok(()),
+                Err(why) => Err(Error::from_io(Code::Connect, "cannot accept", &why)),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// The pause between two attempts may be over.
+    pub fn retry(&mut self, now: Instant, io: &mut Io) -> Result<()> {
+        match std::mem::replace(&mut self.stage, Stage::Closed) {
+            Stage::Pause(dialer, at) if at <= now => self.dial(dialer, io),
+            other => {
+                self.stage = other;
+                Ok(())
+            }
+        }
+    }
+
+    /// Was the wish to go on this socket's?
+    pub fn is_unfinished(&self) -> bool {
+        self.unfinished || self.broken
+    }
+
+    /// Reads what there is and lets `digest` take whole messages off the front. `to_the_end`: until it would block.
+    pub fn read(
+        &mut self,
+        to_the_end: bool,
+        io: &mut Io,
+        mut digest: impl FnMut(&mut Vec<u8>) -> Result<()>,
+    ) -> std::result::Result<(), Stop> {
+        self.unfinished = false;
+        let mut buf = inbox::open(&mut self.held, &mut io.scratch);
+        let result = self.read_into(&mut buf, to_the_end || self.broken, &mut digest);
+        inbox::close(buf, &mut self.held, &mut io.scratch);
+        if self.unfinished {
+            io.again();
+        }
+        result
+    }
+
+    fn read_into(
+        &mut self,
+        buf: &mut Vec<u8>,
+        to_the_end: bool,
+        digest: &mut impl FnMut(&mut Vec<u8>) -> Result<()>,
+    ) -> std::result::Result<(), Stop> {
+        let Stage::Open(socket) = &self.stage else { return Ok(()) };
+        let mut budget = ROUND;
+        loop {
+            let room = buf.capacity() - buf.len();
+            let n = match sys::receive(socket.as_fd(), buf) {
+                Ok(0) => return Err(Stop::Ended(None)),
+                Ok(n) => n,
+                Err(why) if why.kind() == ErrorKind::Interrupted => continue,
+                Err(why) if why.kind() == ErrorKind::WouldBlock => {
+                    return if self.broken { Err(Stop::Ended(None)) } else { Ok(()) };
+                }
+                Err(why) => return Err(Stop::Ended(Some(why))),
+            };
+            digest(buf).map_err(Stop::Failed)?;
+            // A stream socket that gave less than there was room for is drained (epoll(7)): the next bytes bring a
+            // new edge.
+            if n < room && !to_the_end {
+                return Ok(());
+            }
+            budget = budget.saturating_sub(n);
+            if budget == 0 {
+                self.unfinished = true;
+                return Ok(());
+            }
+            inbox::make_room(buf);
+        }
+    }
+
+    /// Writes what the socket takes.
+    pub fn flush(&mut self, out: &mut Outbox<Vec<OwnedFd>>, io: &mut Io) -> Result<()> {
+        let Stage::Open(socket) = &self.stage else { return Ok(()) };
+        if self.broken {
+            return Ok(());
+        }
+        let wrote = loop {
+            let Some((bytes, fds)) = out.next() else { break Ok(()) };
+            let sent = match fds {
+                None => sys::send(socket.as_fd(), bytes),
+                Some(fds) => sys::send_with_fds(socket.as_fd(), bytes, fds),
+            };
+            match sent {
+                Ok(n) => out.wrote(n),
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                Err(why) => break Err(why),
+            }
+        };
+        let blocked = match wrote {
+            Ok(()) => false,
+            Err(why) if why.kind() == ErrorKind::WouldBlock => true,
+            Err(_) => {
+                // The peer is gone; what it said before is still to be read, and tells more than this error.
+                self.broken = true;
+                io.again();
+                return Ok(());
+            }
+        };
+        if blocked != self.blocked {
+            self.blocked = blocked;
+            let interest = if blocked { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            io.reregister(socket.as_raw_fd(), self.source, interest).map_err(|why| cannot_watch(&why))?;
+        }
+        Ok(())
+    }
+
+    /// Does the socket take no more for now?
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Ends the connection, whoever else holds a copy of the socket: QEMU's only place would stay taken.
+    pub fn shut(&mut self) {
+        if let Stage::Open(socket) = std::mem::replace(&mut self.stage, Stage::Closed) {
+            sys::shut_down(socket.as_fd());
+        }
+    }
+
+    fn dial(&mut self, mut dialer: Dialer, io: &mut Io) -> Result<()> {
+        match dialer.attempt() {
+            Attempt::Open(socket) => self.open(socket, io),
+            Attempt::Pending(socket) => {
+                self.watch(socket.as_raw_fd(), Interest::WRITABLE, io)?;
+                self.stage = Stage::Dial(dialer, socket);
+                Ok(())
+            }
+            Attempt::Later(pause) => {
+                self.stage = Stage::Pause(dialer, Instant::now() + pause);
+                Ok(())
+            }
+            Attempt::Failed(why) => Err(why),
+        }
+    }
+
+    /// A TCP connection attempt has ended.
+    fn decided(&mut self, io: &mut Io) -> Result<()> {
+        let Stage::Dial(mut dialer, socket) = std::mem::replace(&mut self.stage, Stage::Closed) else { return Ok(()) };
+        match sys::connect_result(socket.as_fd()) {
+            Ok(()) if !sys::is_connected(socket.as_fd()) => {
+                self.stage = Stage::Dial(dialer, socket);
+                Ok(())
+            }
+            Ok(()) => {
+                // The source is registered for the attempt; a fresh registration starts with a fresh edge.
+                let _ = io.deregister(socket.as_raw_fd());
+                self.open(socket, io)
+            }
+            Err(why) => {
+                drop(socket);
+                match dialer.failed(why) {
+                    Some(error) => Err(error),
+                    None => self.dial(dialer, io),
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, socket: OwnedFd, io: &mut Io) -> Result<()> {
+        self.is_unix = sys::is_unix(socket.as_fd());
+        if !self.is_unix {
+            sys::set_nodelay(socket.as_fd());
+        }
+        let fd = socket.as_raw_fd();
+        self.stage = Stage::Open(socket);
+        self.watch(fd, Interest::READABLE, io)
+    }
+
+    fn watch(&self, fd: i32, interest: Interest, io: &mut Io) -> Result<()> {
+        io.register(fd, self.source, interest).map_err(|why| cannot_watch(&why))
+    }
+}
+
+fn cannot_watch(why: &io::Error) -> Error {
+    Error::from_io(Code::System, "the socket cannot be watched", why)
+}
