@@ -270,27 +270,39 @@ void qmp_reactor_wake(const qmp_reactor *reactor);
 void qmp_reactor_free(qmp_reactor *reactor);
 
 // Makes a monitor for a target, without any I/O. Targets: "unix:PATH", "unix:@NAME" (abstract), "tcp:HOST:PORT" (an
-// IPv6 address in brackets), "fd:N" (a connected stream socket; it is duplicated, the caller closes his own).
+// IPv6 address in brackets), "fd:N" (a connected stream socket; it is duplicated, the caller closes his own), and libvirt
+// URIs with a domain, "qemu:///system#DOMAIN", "qemu:///session#DOMAIN", "qemu+unix:///system?socket=PATH#DOMAIN",
+// "qemu+tcp://HOST:PORT/system#DOMAIN". DOMAIN is a UUID, a name (percent-decoded: a # in it is %23) or id:N; without it
+// the monitor is the hypervisor's, and runs no commands. Monitors of one reactor with the same URI share a connection.
 // `reactor_or_null` drives it; with NULL it gets a reactor of its own (qmp_monitor_reactor). Returns a monitor that the
 // caller owns and frees by qmp_monitor_free, or NULL and an error (INVALID_ARGUMENT). Since 0.1.
-qmp_monitor *qmp_monitor_new(qmp_reactor *reactor_or_null, const char *target, qmp_error **err);
+qmp_monitor *qmp_monitor_new(qmp_reactor *reactor_or_null,
+                             const char *target,
+                             qmp_error **err);
 
 // Sets an option. "timeout": milliseconds for QMP_TIMEOUT_DEFAULT, -1 for no limit (30000); "max-message": bytes of the
 // largest message in either direction (67108864); "max-events", "max-event-bytes": the bounds of each subscription's
 // and stream's queue (16384 events, 33554432 bytes); "listen": "on" to wait for QEMU to dial in ("off"); "oob": "off" to
-// do without out-of-band execution ("on"). The first, third and fourth may be set at any time, the others only without
-// a link (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
+// do without out-of-band execution ("on"). For libvirt: "keepalive-interval": milliseconds of silence after which the
+// daemon is sent a ping, 0 for never (5000); "keepalive-count": pings that may stay without an answer (5); "max-links":
+// connections to one daemon, 1 to 8, of which more than one are used when machines leave commands without an answer (4);
+// "socket-fd": a connected socket to the daemon, which is duplicated and connects once. "timeout", "max-events" and
+// "max-event-bytes" may be set at any time, the others only without a link (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
 int32_t qmp_monitor_set(qmp_monitor *monitor,
                         const char *option,
                         const char *value,
                         qmp_error **err);
 
 // Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist yet or
-// refuses, it is tried again until then. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT).
-// Returns 0, or -1 and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, STATE if connected already, UNSUPPORTED for
-// an "fd:" target the second time, CANCELED by qmp_monitor_disconnect or qmp_monitor_free). A host name is looked up by
+// refuses, it is tried again until then. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT). Over
+// libvirt a domain that is shut off is connected to as well: its events come when it is started.
+// Returns 0, or -1 and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, AUTH, NOT_FOUND for a domain that is not there,
+// STATE if connected already, UNSUPPORTED for a descriptor the second time, CANCELED by qmp_monitor_disconnect or
+// qmp_monitor_free). A host name is looked up by
 // the system's resolver, which may take longer than the deadline. Since 0.1.
-int32_t qmp_monitor_connect(qmp_monitor *monitor, int32_t timeout_ms, qmp_error **err);
+int32_t qmp_monitor_connect(qmp_monitor *monitor,
+                            int32_t timeout_ms,
+                            qmp_error **err);
 
 // Begins to connect and returns at once; `callback` runs once, in a turn, when it has ended. Returns 0, or -1 and an
 // error: then only `free` has run. Since 0.1.
@@ -324,14 +336,25 @@ const char *qmp_monitor_target(const qmp_monitor *monitor);
 // How far the monitor is: QMP_STATE_*. -1 for NULL. Since 0.1.
 int32_t qmp_monitor_state(const qmp_monitor *monitor);
 
-// QEMU's greeting as it came ({"QMP": {"version": ..., "capabilities": [...]}}; qmp-spec, "Server Greeting"). Returns
-// a buffer that the caller owns, or NULL and an error (DISCONNECTED without a link). Since 0.1.
-qmp_buffer *qmp_monitor_greeting(qmp_monitor *monitor, qmp_error **err);
+// QEMU's greeting as it came ({"QMP": {"version": ..., "capabilities": [...]}}; qmp-spec, "Server Greeting"). Over libvirt,
+// which keeps it to itself, it is put together from the answer to query-version: then this waits like
+// qmp_monitor_execute with the default timeout, and fails like it. Returns a buffer that the caller owns, or NULL and an
+// error (DISCONNECTED without a link). Since 0.1.
+qmp_buffer *qmp_monitor_greeting(qmp_monitor *monitor,
+                                 qmp_error **err);
 
 // Can the link that there is do this? "events": it tells events; "fds": it passes descriptors; "oob": out-of-band
 // execution is enabled. Returns 1 or 0 (0 also without a link and for an unknown name), -1 if an argument is NULL or
 // not UTF-8. Since 0.1.
 int32_t qmp_monitor_supports(qmp_monitor *monitor, const char *feature);
+
+// The domains of the hypervisor, running or not, as a JSON array of objects, sorted by name: "name", "uuid", "id" (-1
+// while it is shut off), "state" (libvirt's: "running", "blocked", "paused", "shutdown", "shutoff", "crashed",
+// "pmsuspended", "nostate"). The target may name a domain or none. Returns a buffer that the caller owns, or NULL and an
+// error (UNSUPPORTED for QEMU's own sockets, DISCONNECTED without a link, TIMEOUT, LIMIT). Since 0.1.
+qmp_buffer *qmp_monitor_domains(qmp_monitor *monitor,
+                                int32_t timeout_ms,
+                                qmp_error **err);
 
 // Sends a whole QMP command, {"execute": "query-status"} (members execute or exec-oob, arguments, id; qmp-spec,
 // "Issuing Commands"), and waits for the whole reply. The request's id, any JSON value, comes back in it byte for byte;

@@ -127,6 +127,21 @@ impl Error {
         self
     }
 
+    /// The same, of another kind.
+    #[must_use]
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.0.code = code;
+        self
+    }
+
+    /// The same with libvirt's error number and text.
+    #[must_use]
+    pub fn with_libvirt(mut self, number: i32, text: String) -> Self {
+        self.0.libvirt = number;
+        self.0.desc = Some(text);
+        self
+    }
+
     /// The same with how far the request got.
     #[must_use]
     pub fn with_delivery(mut self, delivery: Delivery) -> Self {

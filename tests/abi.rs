@@ -31,8 +31,14 @@ fn text(output: &Output) -> String {
 fn built() -> PathBuf {
     let deps = env::current_exe().unwrap().parent().unwrap().to_owned();
     let upper = deps.parent().unwrap().to_owned();
-    // Cargo builds all crate types for an integration test; it depends on its version which folder they are in.
-    [upper, deps].into_iter().find(|folder| folder.join("libqmp.so").exists()).expect("cargo has built libqmp.so")
+    // Cargo builds all crate types for an integration test; it depends on its version, and on what was built before,
+    // which folder has the newest.
+    let built = |folder: &PathBuf| fs::metadata(folder.join("libqmp.so")).and_then(|meta| meta.modified()).ok();
+    [upper, deps]
+        .into_iter()
+        .filter(|folder| built(folder).is_some())
+        .max_by_key(built)
+        .expect("cargo has built libqmp.so")
 }
 
 fn path(folder: &Path, name: &str) -> String {

@@ -1,5 +1,6 @@
 //! How a socket link comes about: dial and retry, or listen and accept, or take a descriptor over.
 
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -17,12 +18,37 @@ const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// An address that can be dialled without asking anybody.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Address {
     /// A UNIX socket.
     Unix(UnixAddr),
     /// A TCP socket.
     Tcp(std::net::SocketAddr),
+}
+
+impl Address {
+    /// The UNIX socket at this path.
+    pub fn unix(path: &Path) -> Result<Address> {
+        UnixAddr::from_pathname(path).map(Address::Unix).map_err(|why| unresolved(&why))
+    }
+
+    /// Is it one of libvirt's sockets that allow no changes? They are known by their names.
+    pub fn is_read_only(&self) -> bool {
+        let Address::Unix(address) = self else { return false };
+        address.as_pathname().is_some_and(|path| path.to_string_lossy().ends_with("-sock-ro"))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(address) => address.fmt(f),
+            Address::Unix(address) => match (address.as_pathname(), address.as_abstract_name()) {
+                (Some(path), _) => path.display().fmt(f),
+                (_, name) => write!(f, "@{}", String::from_utf8_lossy(name.unwrap_or_default())),
+            },
+        }
+    }
 }
 
 /// Where to connect to, resolved.
@@ -40,18 +66,29 @@ pub enum Place {
 /// with no lock held. A descriptor is not an address: see [`adopt`].
 pub fn resolve(endpoint: &Endpoint, listen: bool) -> Result<Place> {
     let addresses = match endpoint {
-        Endpoint::Unix(path) => UnixAddr::from_pathname(Path::new(&**path)).map(|a| vec![Address::Unix(a)]),
-        Endpoint::Abstract(name) => UnixAddr::from_abstract_name(name.as_bytes()).map(|a| vec![Address::Unix(a)]),
-        Endpoint::Tcp(host, port) => {
-            (&**host, *port).to_socket_addrs().map(|found| found.map(Address::Tcp).collect::<Vec<_>>())
+        Endpoint::Unix(path) => vec![Address::unix(Path::new(&**path))?],
+        Endpoint::Abstract(name) => {
+            let address = UnixAddr::from_abstract_name(name.as_bytes()).map_err(|why| unresolved(&why))?;
+            vec![Address::Unix(address)]
         }
+        Endpoint::Tcp(host, port) => resolve_tcp(host, *port)?,
         Endpoint::Fd(_) => return Err(Error::new(Code::Unsupported, "the descriptor is used up: it connects once")),
     };
-    let addresses = addresses.map_err(|why| Error::from_io(Code::Connect, "the address cannot be resolved", &why))?;
+    Ok(if listen { Place::Listen(addresses) } else { Place::Dial(addresses) })
+}
+
+/// The addresses of a host, by the system's resolver.
+pub fn resolve_tcp(host: &str, port: u16) -> Result<Vec<Address>> {
+    let found = (host, port).to_socket_addrs().map_err(|why| unresolved(&why))?;
+    let addresses: Vec<_> = found.map(Address::Tcp).collect();
     if addresses.is_empty() {
         return Err(Error::new(Code::Connect, "the host has no address"));
     }
-    Ok(if listen { Place::Listen(addresses) } else { Place::Dial(addresses) })
+    Ok(addresses)
+}
+
+fn unresolved(why: &io::Error) -> Error {
+    Error::from_io(Code::Connect, "the address cannot be resolved", why)
 }
 
 /// Duplicates a descriptor of the caller, who keeps his own. It must be a stream socket.
@@ -83,7 +120,8 @@ pub struct Dialer {
     addresses: Vec<Address>,
     next: usize,
     pause: Duration,
-    last: Option<io::Error>,
+    /// The last failure, and which address it was.
+    last: Option<(usize, io::Error)>,
 }
 
 impl Dialer {
@@ -111,15 +149,14 @@ impl Dialer {
     /// An attempt failed. An error comes back if trying again would be of no use.
     pub fn failed(&mut self, why: io::Error) -> Option<Error> {
         let hopeless = !is_temporary(&why) && self.addresses.len() == 1;
-        let error = hopeless.then(|| Error::from_io(Code::Connect, "cannot connect", &why));
-        self.last = Some(why);
-        error
+        let last = self.last.insert((self.next.saturating_sub(1), why));
+        hopeless.then(|| failure(&self.addresses, last, ""))
     }
 
     /// Why it has not worked so far, for when the deadline comes.
     pub fn error(&self) -> Error {
         match &self.last {
-            Some(why) => Error::from_io(Code::Connect, "cannot connect (tried again until the deadline)", why),
+            Some(last) => failure(&self.addresses, last, " (tried again until the deadline)"),
             None => Error::new(Code::Timeout, "the connection was not accepted in time"),
         }
     }
@@ -130,6 +167,11 @@ impl Dialer {
         self.pause = (pause * 2).min(LONGEST_PAUSE);
         Attempt::Later(pause)
     }
+}
+
+fn failure(addresses: &[Address], (at, why): &(usize, io::Error), how: &str) -> Error {
+    let address = addresses.get(*at).map(ToString::to_string).unwrap_or_default();
+    Error::from_io(Code::Connect, format!("cannot connect to {address}{how}"), why)
 }
 
 /// Not there yet, not listening yet, or its queue is full: all of these pass.

@@ -5,6 +5,7 @@
 
 pub mod dial;
 mod inbox;
+pub mod libvirt;
 pub mod socket;
 pub mod wire;
 
@@ -12,10 +13,11 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::error::{Delivery, Error, Result};
+use crate::error::{Code, Delivery, Error, Result};
 use crate::proto::request::Request;
 use crate::reactor::{Driver, Io, Ready};
 use crate::sys::buffer::Buffer;
+use libvirt::Libvirt;
 use socket::Socket;
 
 /// What drivers tell, in the order in which the link brought it.
@@ -28,6 +30,8 @@ pub trait Sink {
     fn event(&mut self, port: usize, name: &[u8], json: &[u8]);
     /// Events were lost on the way; nobody knows how many if there is no count.
     fn events_lost(&mut self, port: usize, count: Option<u64>);
+    /// The domain of this port was started, or has stopped, for this reason (libvirt's word).
+    fn domain(&mut self, port: usize, started: bool, reason: &str);
     /// The link is gone, or never came about. The calls that waited have been answered.
     fn closed(&mut self, port: usize, why: Error);
 }
@@ -46,10 +50,12 @@ pub struct Submission<'a> {
     pub cork: bool,
 }
 
-/// A link of any driver.
+/// A link of any driver. One of a socket serves one port; one of libvirt serves any number.
 pub enum Link {
     /// QEMU's monitor socket. Boxed: the reactor keeps thousands of these in one table.
     Socket(Box<Socket>),
+    /// A libvirt daemon.
+    Libvirt(Box<Libvirt>),
 }
 
 impl Link {
@@ -57,55 +63,74 @@ impl Link {
     pub fn begin<S: Sink>(&mut self, io: &mut Io, sink: &mut S) {
         match self {
             Link::Socket(socket) => socket.begin(io, sink),
+            Link::Libvirt(libvirt) => libvirt.begin(io, sink),
         }
     }
 
     /// Sends or queues a request. On failure nothing was sent and no answer will come.
-    pub fn submit<S: Sink>(&mut self, what: Submission<'_>, io: &mut Io, sink: &mut S) -> Result<()> {
+    pub fn submit<S: Sink>(&mut self, port: usize, what: Submission<'_>, io: &mut Io, sink: &mut S) -> Result<()> {
         match self {
             Link::Socket(socket) => socket.submit(what, io, sink),
+            Link::Libvirt(libvirt) => libvirt.submit(port, what, io, sink),
+        }
+    }
+
+    /// Asks for the domains of the hypervisor. On failure no answer will come.
+    pub fn list<S: Sink>(&mut self, port: usize, call: u32, io: &mut Io, sink: &mut S) -> Result<()> {
+        match self {
+            Link::Socket(_) => Err(Error::new(
+                Code::Unsupported,
+                "a monitor socket knows its own machine alone, not the domains of a host",
+            )),
+            Link::Libvirt(libvirt) => libvirt.list(port, call, io, sink),
         }
     }
 
     /// Nobody waits for this call any more. Tells how far it got.
-    pub fn forget(&mut self, call: u32) -> Delivery {
+    pub fn forget(&mut self, port: usize, call: u32) -> Delivery {
         match self {
             Link::Socket(socket) => socket.forget(call),
+            Link::Libvirt(libvirt) => libvirt.forget(port, call),
         }
     }
 
-    /// How many requests that were given up are still to be answered by the other side.
-    pub fn forgotten(&self) -> usize {
+    /// How many requests that were given up the other side still has to answer before the port's next one.
+    pub fn forgotten(&self, port: usize) -> usize {
         match self {
             Link::Socket(socket) => socket.forgotten(),
+            Link::Libvirt(libvirt) => libvirt.forgotten(port),
         }
     }
 
-    /// Ends the link: `why` answers what is open.
-    pub fn close<S: Sink>(&mut self, why: Error, io: &mut Io, sink: &mut S) {
+    /// Ends the port's share of the link: `why` answers what is open.
+    pub fn close<S: Sink>(&mut self, port: usize, why: Error, io: &mut Io, sink: &mut S) {
         match self {
             Link::Socket(socket) => socket.close(why, io, sink),
+            Link::Libvirt(libvirt) => libvirt.close(port, why, io, sink),
         }
     }
 
-    /// Why the link is not connected yet, as the error of a connect whose deadline has come.
-    pub fn not_connected_yet(&self) -> Error {
+    /// Why the port is not connected yet, as the error of a connect whose deadline has come.
+    pub fn not_connected_yet(&self, port: usize) -> Error {
         match self {
             Link::Socket(socket) => socket.not_connected_yet(),
+            Link::Libvirt(libvirt) => libvirt.not_connected_yet(port),
         }
     }
 
-    /// The greeting as it came; empty before it came.
-    pub fn greeting(&self) -> &[u8] {
+    /// The greeting as it came. `None`: this link shows none, but QEMU can be asked for what stands in it.
+    pub fn greeting(&self) -> Option<&[u8]> {
         match self {
-            Link::Socket(socket) => socket.greeting(),
+            Link::Socket(socket) => Some(socket.greeting()),
+            Link::Libvirt(_) => None,
         }
     }
 
-    /// Can this link do what the name says?
-    pub fn supports(&self, feature: &str) -> bool {
+    /// Can the port do what the name says?
+    pub fn supports(&self, port: usize, feature: &str) -> bool {
         match self {
             Link::Socket(socket) => socket.supports(feature),
+            Link::Libvirt(libvirt) => libvirt.supports(port, feature),
         }
     }
 }
@@ -114,24 +139,28 @@ impl<S: Sink> Driver<S> for Link {
     fn ready(&mut self, ready: Ready, io: &mut Io, sink: &mut S) {
         match self {
             Link::Socket(socket) => socket.ready(ready, io, sink),
+            Link::Libvirt(libvirt) => libvirt.ready(ready, io, sink),
         }
     }
 
     fn resume(&mut self, io: &mut Io, sink: &mut S) {
         match self {
             Link::Socket(socket) => socket.resume(io, sink),
+            Link::Libvirt(libvirt) => libvirt.resume(io, sink),
         }
     }
 
     fn expired(&mut self, now: Instant, io: &mut Io, sink: &mut S) {
         match self {
             Link::Socket(socket) => socket.expired(now, io, sink),
+            Link::Libvirt(libvirt) => libvirt.expired(now, io, sink),
         }
     }
 
     fn flush(&mut self, io: &mut Io, sink: &mut S) {
         match self {
             Link::Socket(socket) => socket.flush(io, sink),
+            Link::Libvirt(libvirt) => libvirt.flush(io, sink),
         }
     }
 }

@@ -9,6 +9,11 @@ pub const DISCONNECTED: &str = "LIBQMP_DISCONNECTED";
 /// Events were dropped at this place; `data.count` says how many, where that is known.
 pub const EVENTS_LOST: &str = "LIBQMP_EVENTS_LOST";
 
+/// The domain runs, from now on or again; `data.reason` is libvirt's word for why.
+pub const DOMAIN_STARTED: &str = "LIBQMP_DOMAIN_STARTED";
+/// The domain is shut off; `data.reason` is libvirt's word for why.
+pub const DOMAIN_STOPPED: &str = "LIBQMP_DOMAIN_STOPPED";
+
 /// What the names of all of them begin with: these pass every filter and always have room.
 const PREFIX: &[u8] = b"LIBQMP_";
 
@@ -32,11 +37,11 @@ pub fn lost(count: Option<u64>) -> Vec<u8> {
     json(EVENTS_LOST, Some(&data))
 }
 
-/// The JSON of [`DISCONNECTED`].
-pub fn disconnected(reason: &str) -> Vec<u8> {
+/// The JSON of an event that tells a reason.
+pub fn with_reason(name: &str, reason: &str) -> Vec<u8> {
     // A JSON string is the one thing that always can be made of a text.
     let reason = serde_json::Value::from(reason);
-    json(DISCONNECTED, Some(&format!("{{\"reason\":{reason}}}")))
+    json(name, Some(&format!("{{\"reason\":{reason}}}")))
 }
 
 #[cfg(test)]
@@ -46,7 +51,7 @@ mod tests {
 
     #[test]
     fn own_events_are_qmp_events() {
-        let event: Value = serde_json::from_slice(&disconnected("it \"went\"\n")).unwrap();
+        let event: Value = serde_json::from_slice(&with_reason(DISCONNECTED, "it \"went\"\n")).unwrap();
         assert_eq!(event["event"], DISCONNECTED);
         assert_eq!(event["data"]["reason"], "it \"went\"\n");
         assert!(event["timestamp"]["seconds"].as_i64().unwrap() > 1_700_000_000);

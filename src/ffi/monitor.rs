@@ -25,7 +25,10 @@ pub const QMP_STATE_CONNECTED: i32 = 2;
 pub const QMP_STATE_DISCONNECTED: i32 = 3;
 
 /// Makes a monitor for a target, without any I/O. Targets: "unix:PATH", "unix:@NAME" (abstract), "tcp:HOST:PORT" (an
-/// IPv6 address in brackets), "fd:N" (a connected stream socket; it is duplicated, the caller closes his own).
+/// IPv6 address in brackets), "fd:N" (a connected stream socket; it is duplicated, the caller closes his own), and libvirt
+/// URIs with a domain, "qemu:///system#DOMAIN", "qemu:///session#DOMAIN", "qemu+unix:///system?socket=PATH#DOMAIN",
+/// "qemu+tcp://HOST:PORT/system#DOMAIN". DOMAIN is a UUID, a name (percent-decoded: a # in it is %23) or id:N; without it
+/// the monitor is the hypervisor's, and runs no commands. Monitors of one reactor with the same URI share a connection.
 /// `reactor_or_null` drives it; with NULL it gets a reactor of its own (qmp_monitor_reactor). Returns a monitor that the
 /// caller owns and frees by qmp_monitor_free, or NULL and an error (INVALID_ARGUMENT). Since 0.1.
 #[unsafe(no_mangle)]
@@ -40,8 +43,11 @@ pub unsafe extern "C" fn qmp_monitor_new(
 /// Sets an option. "timeout": milliseconds for QMP_TIMEOUT_DEFAULT, -1 for no limit (30000); "max-message": bytes of the
 /// largest message in either direction (67108864); "max-events", "max-event-bytes": the bounds of each subscription's
 /// and stream's queue (16384 events, 33554432 bytes); "listen": "on" to wait for QEMU to dial in ("off"); "oob": "off" to
-/// do without out-of-band execution ("on"). The first, third and fourth may be set at any time, the others only without
-/// a link (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
+/// do without out-of-band execution ("on"). For libvirt: "keepalive-interval": milliseconds of silence after which the
+/// daemon is sent a ping, 0 for never (5000); "keepalive-count": pings that may stay without an answer (5); "max-links":
+/// connections to one daemon, 1 to 8, of which more than one are used when machines leave commands without an answer (4);
+/// "socket-fd": a connected socket to the daemon, which is duplicated and connects once. "timeout", "max-events" and
+/// "max-event-bytes" may be set at any time, the others only without a link (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_set(
     monitor: *mut qmp_monitor,
@@ -56,9 +62,11 @@ pub unsafe extern "C" fn qmp_monitor_set(
 }
 
 /// Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist yet or
-/// refuses, it is tried again until then. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT).
-/// Returns 0, or -1 and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, STATE if connected already, UNSUPPORTED for
-/// an "fd:" target the second time, CANCELED by qmp_monitor_disconnect or qmp_monitor_free). A host name is looked up by
+/// refuses, it is tried again until then. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT). Over
+/// libvirt a domain that is shut off is connected to as well: its events come when it is started.
+/// Returns 0, or -1 and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, AUTH, NOT_FOUND for a domain that is not there,
+/// STATE if connected already, UNSUPPORTED for a descriptor the second time, CANCELED by qmp_monitor_disconnect or
+/// qmp_monitor_free). A host name is looked up by
 /// the system's resolver, which may take longer than the deadline. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_connect(
@@ -149,8 +157,10 @@ pub unsafe extern "C" fn qmp_monitor_state(monitor: *const qmp_monitor) -> i32 {
     enter(std::ptr::null_mut(), || Ok(of(monitor)?.state() as i32))
 }
 
-/// QEMU's greeting as it came ({"QMP": {"version": ..., "capabilities": [...]}}; qmp-spec, "Server Greeting"). Returns
-/// a buffer that the caller owns, or NULL and an error (DISCONNECTED without a link). Since 0.1.
+/// QEMU's greeting as it came ({"QMP": {"version": ..., "capabilities": [...]}}; qmp-spec, "Server Greeting"). Over libvirt,
+/// which keeps it to itself, it is put together from the answer to query-version: then this waits like
+/// qmp_monitor_execute with the default timeout, and fails like it. Returns a buffer that the caller owns, or NULL and an
+/// error (DISCONNECTED without a link). Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_greeting(monitor: *mut qmp_monitor, err: *mut *mut qmp_error) -> *mut qmp_buffer {
     enter(err, || of(monitor)?.greeting().map(give))
@@ -162,6 +172,19 @@ pub unsafe extern "C" fn qmp_monitor_greeting(monitor: *mut qmp_monitor, err: *m
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_supports(monitor: *mut qmp_monitor, feature: *const c_char) -> i32 {
     enter(std::ptr::null_mut(), || Ok(i32::from(of(monitor)?.supports(text(feature, "feature")?))))
+}
+
+/// The domains of the hypervisor, running or not, as a JSON array of objects, sorted by name: "name", "uuid", "id" (-1
+/// while it is shut off), "state" (libvirt's: "running", "blocked", "paused", "shutdown", "shutoff", "crashed",
+/// "pmsuspended", "nostate"). The target may name a domain or none. Returns a buffer that the caller owns, or NULL and an
+/// error (UNSUPPORTED for QEMU's own sockets, DISCONNECTED without a link, TIMEOUT, LIMIT). Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn qmp_monitor_domains(
+    monitor: *mut qmp_monitor,
+    timeout_ms: i32,
+    err: *mut *mut qmp_error,
+) -> *mut qmp_buffer {
+    enter(err, || of(monitor)?.domains(timeout(timeout_ms)?).map(give))
 }
 
 /// A share of our own in the caller's monitor.

@@ -4,12 +4,12 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::hub::{Call, Waiter};
+use super::hub::{Asked, Call, Waiter};
 use super::inside::this_thread;
 use super::memo::Text;
 use super::roles::Awaited;
 use super::shared::{Guard, Shared};
-use super::{Monitor, ReplyHandler, State, Timeout, after, next_id};
+use super::{Monitor, ReplyHandler, Timeout, after, next_id};
 use crate::driver::Submission;
 use crate::error::{Code, Error, Result};
 use crate::proto::request::Request;
@@ -64,7 +64,7 @@ impl Monitor {
         let mut shared = self.reactor().lock()?;
         shared.hub.mon(self)?;
         let calls: Vec<u32> = if id == 0 {
-            let own = |(_, call): &(usize, &Call)| call.mon == self.key() && call.request.is_some();
+            let own = |(_, call): &(usize, &Call)| call.mon == self.key() && !matches!(call.asked, Asked::Link);
             shared.hub.calls.iter().filter(own).map(|(key, _)| key as u32).collect()
         } else {
             let key = (id & ((1 << INDEX_BITS) - 1)) as usize;
@@ -81,12 +81,39 @@ impl Monitor {
         Ok(())
     }
 
+    /// The domains of the hypervisor, as JSON.
+    pub fn domains(&self, timeout: Timeout) -> Result<Buffer> {
+        self.try_domains(timeout).map_err(|why| self.named(why, "domains"))
+    }
+
+    fn try_domains(&self, timeout: Timeout) -> Result<Buffer> {
+        let mut shared = self.reactor().lock()?;
+        let mon = shared.hub.mon(self)?;
+        let link = mon.connected()?;
+        let timeout = timeout.resolve(mon.options.timeout);
+        let (mon, waiter) = (self.key(), Waiter::Thread(None, None));
+        let entry = Call { mon, id: 0, asked: Asked::Domains, deadline: None, timeout, waiter };
+        let call = shared.hub.calls.insert(entry) as u32;
+        let Shared { core, hub, .. } = &mut *shared;
+        let asked = if timeout == Some(0) {
+            Some(Ok(()))
+        } else {
+            core.with(link, |driver, io| driver.list(mon, call, io, hub))
+        };
+        self.finish_blocking(shared, call, asked.and_then(Result::err))
+    }
+
     fn block(&self, text: Text<'_>, fds: &[RawFd], timeout: Timeout) -> Result<Buffer> {
         self.try_block(text, fds, timeout).map_err(|why| self.named(why, &command_of(text)))
     }
 
     fn try_block(&self, text: Text<'_>, fds: &[RawFd], timeout: Timeout) -> Result<Buffer> {
-        let (mut shared, call, refused) = self.begin(text, fds, timeout, |_| {})?;
+        let (shared, call, refused) = self.begin(text, fds, timeout, |_| {})?;
+        self.finish_blocking(shared, call, refused)
+    }
+
+    /// Waits for the answer to a call of this thread, unless the link refused it.
+    fn finish_blocking(&self, mut shared: Guard<'_>, call: u32, refused: Option<Error>) -> Result<Buffer> {
         if let Some(why) = refused {
             shared.hub.calls.try_remove(call as usize);
             self.reactor().settle(&mut shared);
@@ -115,21 +142,14 @@ impl Monitor {
         let fds = duplicate(fds)?;
         let (mut shared, request) = self.check(text)?;
         let mon = shared.hub.mon(self)?;
-        let Some(link) = mon.link.filter(|_| mon.state == State::Connected) else {
-            let why = match mon.state {
-                State::Connecting => "the monitor is not connected yet",
-                State::New => "the monitor was never connected",
-                _ => "the monitor is not connected",
-            };
-            return Err(Error::new(Code::Disconnected, why));
-        };
+        let link = mon.connected()?;
         let timeout = timeout.resolve(mon.options.timeout);
         let (mon, waiter) = (self.key(), Waiter::Thread(None, None));
-        let mut entry = Call { mon, id: 0, request: None, deadline: None, timeout, waiter };
+        let asked = Asked::Request(Arc::clone(&request));
+        let mut entry = Call { mon, id: 0, asked, deadline: None, timeout, waiter };
         fill(&mut entry);
         let started = matches!(entry.waiter, Waiter::Reply(_));
         entry.deadline = if started { timeout.map(after) } else { None };
-        entry.request = Some(Arc::clone(&request));
         let deadline = entry.deadline;
         let call = shared.hub.calls.insert(entry);
         shared.hub.calls[call].id = next_id() << INDEX_BITS | call as u64;
@@ -143,7 +163,7 @@ impl Monitor {
         let value_only = matches!(text, Text::Command(..));
         let what = Submission { call, request: &request, value_only, fds, cork };
         let Shared { core, hub, .. } = &mut *shared;
-        let submitted = core.with(link, |driver, io| driver.submit(what, io, hub));
+        let submitted = core.with(link, |driver, io| driver.submit(mon, what, io, hub));
         let refused = match submitted {
             Some(Ok(())) => None,
             Some(Err(why)) => Some(why),

@@ -18,7 +18,7 @@ use crate::events::queue::{Filter, Load, Loss, Stream};
 use crate::proto::request::Request;
 use crate::reactor::timers::Timers;
 use crate::sys::buffer::Buffer;
-use crate::target::Endpoint;
+use crate::target::Target;
 
 /// An arena that grew beyond this is given back when it has run empty.
 const KEEP_ARENA: usize = 1 << 20;
@@ -61,8 +61,8 @@ pub struct Mon {
     /// What is set.
     pub options: Options,
     /// Where it goes.
-    pub endpoint: Endpoint,
-    /// The duplicate of a descriptor that was the target, until it is used.
+    pub target: Target,
+    /// The duplicate of a descriptor that is the target, or was handed over by an option, until it is used.
     pub adopted: Option<OwnedFd>,
     /// The link, while there is one.
     pub link: Option<usize>,
@@ -94,14 +94,35 @@ pub struct Call {
     pub mon: usize,
     /// The id that the application knows, or 0.
     pub id: u64,
-    /// What was asked; `None` for a connect.
-    pub request: Option<Arc<Request>>,
+    /// What was asked.
+    pub asked: Asked,
     /// The deadline in `timers`.
     pub deadline: Option<Instant>,
     /// The timeout that led to it, for the message.
     pub timeout: Option<u32>,
     /// Who waits.
     pub waiter: Waiter,
+}
+
+/// What a call asked for.
+pub enum Asked {
+    /// A link.
+    Link,
+    /// What a request asks for.
+    Request(Arc<Request>),
+    /// The domains of the hypervisor.
+    Domains,
+}
+
+impl Asked {
+    /// Its name, for messages.
+    pub fn name(&self) -> &str {
+        match self {
+            Asked::Link => "connect",
+            Asked::Request(request) => request.command(),
+            Asked::Domains => "domains",
+        }
+    }
 }
 
 /// Who waits for an answer.
@@ -142,6 +163,20 @@ impl Job {
             | Job::Done { mon, .. }
             | Job::Farewell { mon } => *mon,
         }
+    }
+}
+
+impl Mon {
+    /// The link, if it is ready for commands.
+    pub fn connected(&self) -> Result<usize> {
+        let why = match self.state {
+            State::Connected => "the monitor has lost its link",
+            State::Connecting => "the monitor is not connected yet",
+            State::New => "the monitor was never connected",
+            State::Disconnected => "the monitor is not connected",
+        };
+        let link = self.link.filter(|_| self.state == State::Connected);
+        link.ok_or_else(|| Error::new(Code::Disconnected, why))
     }
 }
 
@@ -201,10 +236,9 @@ impl Hub {
             return;
         }
         let key = call as usize;
-        let Call { mon, request, deadline, waiter, .. } = self.calls.remove(key);
+        let Call { mon, asked, deadline, waiter, .. } = self.calls.remove(key);
         self.timers.change(key, deadline, None);
-        let command = request.as_ref().map_or("connect", |request| request.command());
-        let about = |error: Error| error.about(&target_of(&self.mons, mon), command);
+        let about = |error: Error| error.about(&target_of(&self.mons, mon), asked.name());
         self.queue.push_back(match waiter {
             Waiter::Reply(handler) => {
                 let text = |text: Option<Buffer>| text.unwrap_or_else(|| Buffer::concat(&[]));
@@ -342,13 +376,18 @@ impl Sink for Hub {
         self.refresh_streams(port);
     }
 
+    fn domain(&mut self, port: usize, started: bool, reason: &str) {
+        let name = if started { own::DOMAIN_STARTED } else { own::DOMAIN_STOPPED };
+        self.tell(port, name, &own::with_reason(name, reason));
+    }
+
     fn closed(&mut self, port: usize, why: Error) {
         let Some(mon) = self.mons.get_mut(port) else { return };
         let was = std::mem::replace(&mut mon.state, State::Disconnected);
         mon.link = None;
         let call = mon.connecting.take();
         if was == State::Connected {
-            self.tell(port, own::DISCONNECTED, &own::disconnected(&why.detail().text));
+            self.tell(port, own::DISCONNECTED, &own::with_reason(own::DISCONNECTED, &why.detail().text));
         }
         if let Some(call) = call {
             self.settle(call, Err(why));

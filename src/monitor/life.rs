@@ -1,17 +1,15 @@
 //! The life of a monitor: new, connecting, connected, disconnected, and the end.
 
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::hub::{Call, Job, Mon, Waiter};
+use super::hub::{Job, Mon};
 use super::inside::{callback, in_callback};
 use super::options::Options;
 use super::shared::{Guard, Shared};
-use super::{DoneHandler, Monitor, PRIVATE_EVENTS, Reactor, State, Timeout, after, next_id};
+use super::{Monitor, PRIVATE_EVENTS, Reactor, State, Timeout, next_id};
 use crate::driver::Link;
 use crate::driver::dial;
-use crate::driver::socket::Socket;
 use crate::error::{Code, Error, Result};
 use crate::sys::buffer::Buffer;
 use crate::target::{Endpoint, Target};
@@ -19,10 +17,10 @@ use crate::target::{Endpoint, Target};
 impl Monitor {
     /// A monitor for this target, on this reactor or on one of its own. Does no I/O.
     pub fn new(reactor: Option<&Arc<Reactor>>, target: &str) -> Result<Arc<Monitor>> {
-        let Target::Socket(endpoint) = Target::parse(target)?;
+        let place = Target::parse(target)?;
         let text = CString::new(target).map_err(|_| Error::new(Code::InvalidArgument, "the target contains a NUL"))?;
-        let adopted = match endpoint {
-            Endpoint::Fd(fd) => Some(dial::adopt(fd).map_err(|why| why.about(target, ""))?),
+        let adopted = match place {
+            Target::Socket(Endpoint::Fd(fd)) => Some(dial::adopt(fd).map_err(|why| why.about(target, ""))?),
             _ => None,
         };
         let reactor = match reactor {
@@ -31,17 +29,17 @@ impl Monitor {
         };
         let mut shared = reactor.lock()?;
         let serial = next_id();
-        let place = shared.hub.mons.vacant_entry();
-        let key = place.key();
+        let entry = shared.hub.mons.vacant_entry();
+        let key = entry.key();
         let monitor = Arc::new(Monitor { reactor: Arc::clone(&reactor), key, serial, target: text });
-        place.insert(Mon {
+        entry.insert(Mon {
             serial,
             handle: Arc::downgrade(&monitor),
             keep: None,
             freed: false,
             state: State::New,
             options: Options::default(),
-            endpoint,
+            target: place,
             adopted,
             link: None,
             connecting: None,
@@ -59,24 +57,19 @@ impl Monitor {
         let linked = matches!(mon.state, State::Connecting | State::Connected);
         let mut options = mon.options;
         options.set(option, value, linked).map_err(|why| self.named(why, ""))?;
-        if options.listen && matches!(mon.endpoint, Endpoint::Fd(_)) {
-            let text = "option listen: a descriptor is connected already, expected a unix: or tcp: target";
-            return Err(self.named(Error::new(Code::InvalidArgument, text), ""));
+        let bad = |text: &str| Err(self.named(Error::new(Code::InvalidArgument, text), ""));
+        let is_libvirt = matches!(mon.target, Target::Libvirt(_));
+        if options.listen && (is_libvirt || matches!(mon.target, Target::Socket(Endpoint::Fd(_)))) {
+            return bad("option listen: expected a unix: or tcp: target, which QEMU can dial");
+        }
+        if option == "socket-fd" {
+            if !is_libvirt {
+                return bad("option socket-fd is for libvirt targets; for a monitor socket the target is fd:N");
+            }
+            let adopted = options.socket_fd.map(dial::adopt).transpose();
+            mon.adopted = adopted.map_err(|why| self.named(why, ""))?;
         }
         mon.options = options;
-        Ok(())
-    }
-
-    /// Connects and negotiates capabilities.
-    pub fn connect(&self, timeout: Timeout) -> Result<()> {
-        self.try_connect(timeout).map_err(|why| self.named(why, "connect"))
-    }
-
-    /// Begins to connect; the callback tells how it ended.
-    pub fn connect_start(&self, timeout: Timeout, done: DoneHandler) -> Result<()> {
-        let begun = self.begin_connect(timeout, Waiter::Done(done));
-        let (mut shared, _) = begun.map_err(|why| self.named(why, "connect"))?;
-        self.reactor().settle(&mut shared);
         Ok(())
     }
 
@@ -102,19 +95,23 @@ impl Monitor {
     /// The greeting as it came over the link that there is.
     pub fn greeting(&self) -> Result<Buffer> {
         let mut shared = self.reactor().lock()?;
-        let mon = shared.hub.mon(self)?;
-        let link = mon.link.filter(|_| mon.state == State::Connected);
-        let greeting = link.and_then(|link| shared.core.get(link)).map(|link| Buffer::concat(&[link.greeting()]));
-        greeting.ok_or_else(|| {
-            self.named(Error::new(Code::Disconnected, "the monitor is not connected: there is no greeting"), "")
-        })
+        let link = shared.hub.mon(self)?.connected().map_err(|why| self.named(why, "greeting"))?;
+        match shared.core.get(link).map(Link::greeting) {
+            Some(Some(greeting)) => return Ok(Buffer::concat(&[greeting])),
+            Some(None) => {}
+            None => return Err(self.named(Error::new(Code::Disconnected, "the monitor has lost its link"), "greeting")),
+        }
+        drop(shared);
+        // The other side has read it long ago: what stands in it can be asked for.
+        let version = self.execute("query-version", None, Timeout::Default)?;
+        Ok(Buffer::concat(&[b"{\"QMP\": {\"version\": ", version.as_bytes(), b", \"capabilities\": []}}"]))
     }
 
     /// Can the link that there is do what the name says?
     pub fn supports(&self, feature: &str) -> bool {
         let mut shared = self.reactor().lock_to_end();
         let link = shared.hub.mon(self).ok().and_then(|mon| mon.link);
-        link.and_then(|link| shared.core.get(link)).is_some_and(|link| link.supports(feature))
+        link.and_then(|link| shared.core.get(link)).is_some_and(|link| link.supports(self.key(), feature))
     }
 
     /// Gives the monitor up: what is open ends with CANCELED, and nothing of it runs afterwards.
@@ -158,60 +155,6 @@ impl Monitor {
         // The handlers of its subscriptions go with it.
         drop(gone);
     }
-
-    fn try_connect(&self, timeout: Timeout) -> Result<()> {
-        let (shared, call) = self.begin_connect(timeout, Waiter::Thread(None, None))?;
-        let ms = shared.hub.calls.get(call as usize).and_then(|call| call.timeout);
-        self.reactor().wait_for(shared, call, ms.map(after))?.map(drop)
-    }
-
-    /// Puts a link on its way. The call is answered when it has come about, or has not.
-    fn begin_connect(&self, timeout: Timeout, waiter: Waiter) -> Result<(Guard<'_>, u32)> {
-        let place = self.find_place()?;
-        let mut shared = self.reactor().lock()?;
-        let mon = self.idle(&mut shared)?;
-        let place = match place {
-            Some(place) => place,
-            None => dial::Place::Connected(mon.adopted.take().ok_or_else(used_up)?),
-        };
-        let timeout = timeout.resolve(mon.options.timeout);
-        let deadline = if matches!(waiter, Waiter::Done(_)) { timeout.map(after) } else { None };
-        let socket = Socket::new(self.key(), place, mon.options.max_message, mon.options.oob);
-        let Shared { core, hub, .. } = &mut *shared;
-        let call = hub.calls.insert(Call { mon: self.key(), id: 0, request: None, deadline, timeout, waiter });
-        hub.timers.change(call, None, deadline);
-        let link = core.insert(Link::Socket(Box::new(socket)));
-        if let Some(mon) = hub.mons.get_mut(self.key()) {
-            mon.state = State::Connecting;
-            mon.link = Some(link);
-            mon.connecting = Some(call as u32);
-        }
-        hub.refresh_streams(self.key());
-        core.with(link, |driver, io| driver.begin(io, hub));
-        Ok((shared, call as u32))
-    }
-
-    /// Where to connect to. A host name is resolved here, without the lock. `None`: the descriptor taken over.
-    fn find_place(&self) -> Result<Option<dial::Place>> {
-        let mut shared = self.reactor().lock()?;
-        let mon = self.idle(&mut shared)?;
-        if matches!(mon.endpoint, Endpoint::Fd(_)) {
-            return mon.adopted.as_ref().map(|_: &OwnedFd| None).ok_or_else(used_up);
-        }
-        let (endpoint, listen) = (mon.endpoint.clone(), mon.options.listen);
-        drop(shared);
-        dial::resolve(&endpoint, listen).map(Some)
-    }
-
-    /// The monitor, if it has no link.
-    fn idle<'a>(&self, shared: &'a mut Shared) -> Result<&'a mut Mon> {
-        let mon = shared.hub.mon(self)?;
-        match mon.state {
-            State::New | State::Disconnected => Ok(mon),
-            State::Connecting => Err(Error::new(Code::State, "the monitor is connecting already")),
-            State::Connected => Err(Error::new(Code::State, "the monitor is connected already")),
-        }
-    }
 }
 
 impl Shared {
@@ -219,7 +162,7 @@ impl Shared {
     fn cut(&mut self, port: usize, why: Error) {
         let Some(link) = self.hub.mons.get(port).and_then(|mon| mon.link) else { return };
         let Shared { core, hub, .. } = self;
-        core.with(link, |driver, io| driver.close(why, io, hub));
+        core.with(link, |driver, io| driver.close(port, why, io, hub));
     }
 
     /// The streams of a freed monitor give what they hold, then CANCELED.
@@ -244,8 +187,4 @@ impl Reactor {
         }
         shared
     }
-}
-
-fn used_up() -> Error {
-    Error::new(Code::Unsupported, "a descriptor connects once: make a new monitor with a new one")
 }

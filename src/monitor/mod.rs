@@ -5,6 +5,7 @@
 //! callback runs, while a thread waits, or while a handler of the application is dropped.
 
 mod command;
+mod connect;
 pub mod hub;
 pub mod inside;
 mod life;

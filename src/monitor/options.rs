@@ -2,6 +2,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::events::queue::Bounds;
+use crate::reactor::SOURCES;
 
 /// What is set for a monitor.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,14 @@ pub struct Options {
     pub listen: bool,
     /// Enable out-of-band execution where QEMU offers it.
     pub oob: bool,
+    /// A silent daemon is sent a ping after so many milliseconds; 0: never.
+    pub keepalive_interval: u32,
+    /// So many pings may stay without an answer.
+    pub keepalive_count: u32,
+    /// The most connections to one daemon.
+    pub max_links: usize,
+    /// A connected socket of the caller's to use, for a libvirt target.
+    pub socket_fd: Option<i32>,
 }
 
 impl Default for Options {
@@ -26,6 +35,10 @@ impl Default for Options {
             bounds: Bounds { events: 16_384, bytes: 32 << 20 },
             listen: false,
             oob: true,
+            keepalive_interval: 5000,
+            keepalive_count: 5,
+            max_links: 4,
+            socket_fd: None,
         }
     }
 }
@@ -41,14 +54,21 @@ pub enum When {
 
 type Setter = fn(&mut Options, &str) -> std::result::Result<(), String>;
 
+/// The largest number that C's `int` holds.
+const LONG: usize = i32::MAX as usize;
+
 /// Every option: its name, when it may be set, and how its value is read.
-const TABLE: [(&str, When, Setter); 6] = [
+const TABLE: [(&str, When, Setter); 10] = [
     ("timeout", When::Always, |o, v| timeout(v).map(|t| o.timeout = t)),
     ("max-message", When::Unlinked, |o, v| number(v, 1024, 1 << 30).map(|n| o.max_message = n)),
     ("max-events", When::Always, |o, v| number(v, 1, 1 << 30).map(|n| o.bounds.events = n)),
     ("max-event-bytes", When::Always, |o, v| number(v, 1, 1 << 30).map(|n| o.bounds.bytes = n)),
     ("listen", When::Unlinked, |o, v| switch(v).map(|on| o.listen = on)),
     ("oob", When::Unlinked, |o, v| switch(v).map(|on| o.oob = on)),
+    ("keepalive-interval", When::Unlinked, |o, v| number(v, 0, LONG).map(|n| o.keepalive_interval = n as u32)),
+    ("keepalive-count", When::Unlinked, |o, v| number(v, 0, LONG).map(|n| o.keepalive_count = n as u32)),
+    ("max-links", When::Unlinked, |o, v| number(v, 1, SOURCES).map(|n| o.max_links = n)),
+    ("socket-fd", When::Unlinked, |o, v| number(v, 0, LONG).map(|n| o.socket_fd = Some(n as i32))),
 ];
 
 impl Options {
@@ -85,10 +105,9 @@ fn timeout(value: &str) -> std::result::Result<Option<u32>, String> {
     if value == "-1" {
         return Ok(None);
     }
-    let most = i32::MAX as usize;
-    number(value, 0, most)
+    number(value, 0, LONG)
         .map(|n| u32::try_from(n).ok())
-        .map_err(|_| format!("milliseconds (0 to {most}), or -1 for no limit"))
+        .map_err(|_| format!("milliseconds (0 to {LONG}), or -1 for no limit"))
 }
 
 fn switch(value: &str) -> std::result::Result<bool, String> {

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Reactor;
-use super::hub::Waiter;
+use super::hub::{Asked, Waiter};
 use super::shared::{Guard, Shared, Sleep, system};
 use crate::error::{Code, Delivery, Error, Result};
 use crate::reactor::Driver;
@@ -154,22 +154,23 @@ impl Shared {
     pub(super) fn give_up(&mut self, call: u32, code: Code) {
         let Some(entry) = self.hub.calls.get(call as usize) else { return };
         let timeout = entry.timeout.map_or_else(|| "the deadline".to_owned(), |ms| format!("{ms} ms"));
-        let connect = entry.request.is_none();
-        let Some(link) = self.hub.mons.get(entry.mon).and_then(|mon| mon.link) else { return };
+        let connect = matches!(entry.asked, Asked::Link);
+        let port = entry.mon;
+        let Some(link) = self.hub.mons.get(port).and_then(|mon| mon.link) else { return };
         let Shared { core, hub, .. } = self;
         if connect {
-            // The link of a socket belongs to one monitor: it ends with its deadline, and that answers the call.
+            // Its share of the link ends with its deadline, and that answers the call.
             core.with(link, |driver, io| {
-                let why = driver.not_connected_yet();
+                let why = driver.not_connected_yet(port);
                 let text = format!("not connected within {timeout}: {}", why.detail().text);
                 let why = Error::new(why.code(), text).with_errno(why.detail().errno);
-                driver.close(why, io, hub);
+                driver.close(port, why, io, hub);
             });
             return;
         }
         let given_up = core.with(link, |driver, io| {
-            let ahead = driver.forgotten();
-            let delivery = driver.forget(call);
+            let ahead = driver.forgotten(port);
+            let delivery = driver.forget(port, call);
             // Others may have got its place.
             driver.flush(io, hub);
             (ahead, delivery)

@@ -1,5 +1,6 @@
 //! What the lock of a reactor protects, and what has to agree whenever it is let go.
 
+use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
@@ -12,6 +13,7 @@ use super::hub::Hub;
 use super::memo::Memo;
 use super::worker::Worker;
 use crate::driver::Link;
+use crate::driver::libvirt::Shape;
 use crate::error::{Code, Error, Result};
 use crate::reactor::lead::Lead;
 use crate::reactor::{Core, TIMER, WAKER};
@@ -26,6 +28,8 @@ pub(super) struct Shared {
     pub core: Core<Link>,
     /// The monitors and all that waits.
     pub hub: Hub,
+    /// The links that monitors may join.
+    pub links: BTreeMap<Shape, usize>,
     /// The lead, unless somebody has it.
     pub lead: Option<Lead>,
     /// The leader is asleep, until then at the latest.
@@ -67,6 +71,7 @@ impl Shared {
         Shared {
             core,
             hub: Hub::default(),
+            links: BTreeMap::new(),
             lead: Some(lead),
             asleep: None,
             dispatcher: None,

@@ -15,12 +15,16 @@
 
 pub mod frame;
 pub mod json;
+pub mod libvirt;
 pub mod outbox;
 pub mod qmp;
+pub mod remote;
 pub mod reply;
 pub mod request;
+pub mod rpc;
 pub mod slots;
 mod token;
+pub mod xdr;
 
 #[cfg(test)]
 mod frame_tests;

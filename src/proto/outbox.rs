@@ -40,11 +40,14 @@ impl<F> Outbox<F> {
 
     /// Appends the parts as one command.
     pub fn push(&mut self, parts: &[&[u8]], attachment: Option<F>) -> Span {
+        self.compose(attachment, |bytes| parts.iter().for_each(|part| bytes.extend_from_slice(part)))
+    }
+
+    /// Appends what `write` appends as one command.
+    pub fn compose(&mut self, attachment: Option<F>, write: impl FnOnce(&mut Vec<u8>)) -> Span {
         let start = self.written.saturating_add((self.bytes.len().saturating_sub(self.sent)) as u64);
         let before = self.bytes.len();
-        for part in parts {
-            self.bytes.extend_from_slice(part);
-        }
+        write(&mut self.bytes);
         let len = self.bytes.len().saturating_sub(before);
         if let Some(what) = attachment {
             self.attached.push_back(Attached { start, len, what });

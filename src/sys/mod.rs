@@ -41,3 +41,9 @@ pub fn keeping_errno<R>(run: impl FnOnce() -> R) -> R {
     unsafe { place.write(before) };
     result
 }
+
+/// Does this process act as root?
+pub fn is_root() -> bool {
+    // SAFETY: no arguments, and it cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}

@@ -6,8 +6,12 @@
 //! | `unix:@NAME` | a UNIX socket in Linux's abstract namespace |
 //! | `tcp:HOST:PORT` | a TCP socket; an IPv6 address stands in brackets |
 //! | `fd:N` | a connected stream socket that the caller has open |
+//! | `qemu[+TRANSPORT]://…#DOMAIN` | a domain of a libvirt daemon's; see [`uri`] |
+
+pub mod uri;
 
 use crate::error::{Code, Error, Result};
+use uri::Uri;
 
 /// The longest path or abstract name: `sun_path` has 108 bytes, one of which is the NUL (unix(7)).
 const MAX_UNIX_PATH: usize = 107;
@@ -17,6 +21,8 @@ const MAX_UNIX_PATH: usize = 107;
 pub enum Target {
     /// QEMU's own monitor socket.
     Socket(Endpoint),
+    /// A domain, or the hypervisor, of a libvirt daemon.
+    Libvirt(Box<Uri>),
 }
 
 /// A stream socket.
@@ -35,15 +41,20 @@ pub enum Endpoint {
 impl Target {
     /// Reads a target string; an error says what was expected.
     pub fn parse(text: &str) -> Result<Target> {
-        let endpoint = match text.split_once(':') {
-            Some(("unix", path)) => parse_unix(path),
-            Some(("tcp", address)) => parse_tcp(address),
-            Some(("fd", number)) => parse_fd(number),
-            _ => Err("expected unix:PATH, unix:@NAME, tcp:HOST:PORT or fd:N".to_owned()),
-        };
-        endpoint
-            .map(Target::Socket)
-            .map_err(|why| Error::new(Code::InvalidArgument, format!("target \"{text}\": {why}")))
+        let named = |why: &str| format!("target \"{text}\": {why}");
+        if Uri::is_meant(text) {
+            let named = |why: Error| Error::new(why.code(), named(&why.to_string()));
+            return Uri::parse(text).map(|uri| Target::Libvirt(Box::new(uri))).map_err(named);
+        }
+        let endpoint =
+            match text.split_once(':') {
+                Some(("unix", path)) => parse_unix(path),
+                Some(("tcp", address)) => parse_tcp(address),
+                Some(("fd", number)) => parse_fd(number),
+                _ => Err("expected unix:PATH, unix:@NAME, tcp:HOST:PORT, fd:N or a libvirt URI qemu:///system#DOMAIN"
+                    .to_owned()),
+            };
+        endpoint.map(Target::Socket).map_err(|why| Error::new(Code::InvalidArgument, named(&why)))
     }
 }
 

@@ -1,0 +1,275 @@
+//! The libvirt driver: the monitors of one daemon's domains, over libvirt's own RPC. All of them share this link.
+
+pub mod place;
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use super::dial::{Address, Place};
+use super::inbox;
+use super::wire::{Stop, Waiting, Wire};
+use super::{Sink, Submission};
+use crate::error::{Code, Delivery, Error, Result};
+use crate::proto::libvirt::{Answer, Host, Settings, Tell, Wanted};
+use crate::reactor::{Io, Ready, SOURCES};
+use crate::sys::buffer::Buffer;
+
+/// What has to be equal for monitors to share a link.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shape {
+    /// The URI without the domain.
+    pub uri: Box<str>,
+    /// Milliseconds of silence after which the daemon is sent a ping; 0: never.
+    pub keepalive_interval: u32,
+    /// So many pings may stay without an answer.
+    pub keepalive_count: u32,
+    /// The most connections.
+    pub max_links: usize,
+}
+
+/// A link to one daemon.
+pub struct Libvirt {
+    shape: Shape,
+    host: Host<Vec<OwnedFd>>,
+    wires: Vec<Wire>,
+    /// Where further connections go to.
+    addresses: Vec<Address>,
+    deadline: Option<Instant>,
+}
+
+impl Libvirt {
+    /// A link of this shape to `place`; the daemon is to open `name`.
+    pub fn new(shape: Shape, name: &str, place: Place) -> Self {
+        let addresses = if let Place::Dial(addresses) = &place { addresses.clone() } else { Vec::new() };
+        let interval = Duration::from_millis(shape.keepalive_interval.into());
+        let settings = Settings {
+            name: name.to_owned(),
+            read_only: addresses.iter().any(Address::is_read_only),
+            interval: Some(interval).filter(|interval| !interval.is_zero()),
+            count: shape.keepalive_count,
+            // A socket that was handed over cannot be dialled again.
+            max_links: if addresses.is_empty() { 1 } else { shape.max_links.min(SOURCES) },
+        };
+        Libvirt { shape, host: Host::new(settings), wires: vec![Wire::new(0, place)], addresses, deadline: None }
+    }
+
+    /// Can a monitor of this shape join?
+    pub fn admits(&self, shape: &Shape) -> bool {
+        self.host.is_open() && !self.addresses.is_empty() && self.shape == *shape
+    }
+
+    /// Begins to connect.
+    pub fn begin<S: Sink>(&mut self, io: &mut Io, sink: &mut S) {
+        if let Some(wire) = self.wires.first_mut() {
+            let begun = wire.begin(io);
+            self.moved(0, begun, sink);
+        }
+        self.settle(io, sink);
+    }
+
+    /// A monitor joins. `limit` bounds its messages in bytes.
+    pub fn attach<S: Sink>(&mut self, port: usize, wanted: Option<Wanted>, limit: usize, io: &mut Io, sink: &mut S) {
+        self.host.attach(port, wanted, limit, &mut Told(sink));
+        self.settle(io, sink);
+    }
+
+    /// Sends or queues a request.
+    pub fn submit<S: Sink>(&mut self, port: usize, what: Submission<'_>, io: &mut Io, sink: &mut S) -> Result<()> {
+        if !what.fds.is_empty() && !self.host.fds() {
+            let text = "descriptors can be passed over UNIX sockets only, to daemons that take them";
+            return Err(Error::new(Code::Unsupported, text));
+        }
+        if what.fds.len() > 1 {
+            let text = format!("{} descriptors with one request: libvirt passes on one", what.fds.len());
+            return Err(Error::new(Code::Unsupported, text));
+        }
+        let fds = (!what.fds.is_empty()).then_some(what.fds);
+        self.host.submit(port, what.call, what.request, what.value_only, fds)?;
+        if what.cork {
+            io.flush_later();
+        } else {
+            self.settle(io, sink);
+        }
+        Ok(())
+    }
+
+    /// Asks for the domains of the hypervisor.
+    pub fn list<S: Sink>(&mut self, port: usize, call: u32, io: &mut Io, sink: &mut S) -> Result<()> {
+        self.host.list(port, call)?;
+        self.settle(io, sink);
+        Ok(())
+    }
+
+    /// Nobody waits for this call any more.
+    pub fn forget(&mut self, port: usize, call: u32) -> Delivery {
+        self.host.forget(port, call)
+    }
+
+    /// How many requests that were given up stand in the way of the port's next one.
+    pub fn forgotten(&self, port: usize) -> usize {
+        self.host.forgotten(port)
+    }
+
+    /// A monitor leaves. The last one takes leave of the daemon, which has a moment to answer.
+    pub fn close<S: Sink>(&mut self, port: usize, why: Error, io: &mut Io, sink: &mut S) {
+        self.host.detach(port, why, Instant::now(), &mut Told(sink));
+        self.settle(io, sink);
+    }
+
+    /// The error of a connect whose deadline has come.
+    pub fn not_connected_yet(&self, port: usize) -> Error {
+        if let Some(Waiting::Dial(dialer)) = self.wires.first().and_then(Wire::waiting) {
+            return dialer.error();
+        }
+        Error::new(Code::Timeout, format!("waited for {}", self.host.waits_for(port)))
+    }
+
+    /// `events`, `fds`.
+    pub fn supports(&self, port: usize, feature: &str) -> bool {
+        let ready = self.host.is_connected(port);
+        match feature {
+            "events" => ready,
+            "fds" => ready && self.host.fds(),
+            _ => false,
+        }
+    }
+
+    /// A source may be ready.
+    pub fn ready<S: Sink>(&mut self, ready: Ready, io: &mut Io, sink: &mut S) {
+        let Some(wire) = self.wires.get_mut(ready.source) else { return };
+        if !wire.is_open() {
+            let advanced = wire.advance(ready, io);
+            self.moved(ready.source, advanced, sink);
+        } else if ready.readable || wire.is_unfinished() {
+            self.read(ready.source, ready.closed, io, sink);
+        }
+        self.write(ready.source, ready.writable, io, sink);
+        self.settle(io, sink);
+    }
+
+    /// The driver asked to go on.
+    pub fn resume<S: Sink>(&mut self, io: &mut Io, sink: &mut S) {
+        for at in 0..self.wires.len() {
+            if self.wires[at].is_unfinished() {
+                self.read(at, false, io, sink);
+            }
+        }
+        self.settle(io, sink);
+    }
+
+    /// A pause between two attempts is over, or something of the protocol is due.
+    pub fn expired<S: Sink>(&mut self, now: Instant, io: &mut Io, sink: &mut S) {
+        self.deadline = None;
+        for at in 0..self.wires.len() {
+            let tried = self.wires[at].retry(now, io);
+            self.moved(at, tried, sink);
+        }
+        self.tick(now, sink);
+        self.settle(io, sink);
+    }
+
+    /// Writes what has been put aside.
+    pub fn flush<S: Sink>(&mut self, io: &mut Io, sink: &mut S) {
+        self.settle(io, sink);
+    }
+
+    /// To be called after every change: opens, writes and closes what the host wants so.
+    fn settle<S: Sink>(&mut self, io: &mut Io, sink: &mut S) {
+        if self.host.wants_the_time() {
+            self.tick(Instant::now(), sink);
+        }
+        while self.wires.len() < self.host.conns() && !self.host.is_over() {
+            let at = self.wires.len();
+            let mut wire = Wire::new(at, Place::Dial(self.addresses.clone()));
+            let begun = wire.begin(io);
+            self.wires.push(wire);
+            self.moved(at, begun, sink);
+        }
+        for at in 0..self.wires.len() {
+            self.write(at, false, io, sink);
+        }
+        for (at, wire) in self.wires.iter_mut().enumerate() {
+            if self.host.is_closed(at) {
+                wire.shut();
+            }
+        }
+        if self.host.is_over() {
+            return io.finish();
+        }
+        let deadline = self.wires.iter().filter_map(Wire::retry_at).chain(self.host.deadline()).min();
+        if deadline != self.deadline {
+            self.deadline = deadline;
+            io.set_deadline(deadline);
+        }
+    }
+
+    fn tick<S: Sink>(&mut self, now: Instant, sink: &mut S) {
+        if let Err((at, why)) = self.host.tick(now) {
+            self.host.lost(at, why, &mut Told(sink));
+        }
+    }
+
+    /// A connection attempt went on.
+    fn moved<S: Sink>(&mut self, at: usize, outcome: Result<()>, sink: &mut S) {
+        match outcome {
+            Ok(()) => {
+                if let Some(wire) = self.wires.get(at).filter(|wire| wire.is_open()) {
+                    self.host.opened(at, wire.is_unix(), Instant::now());
+                }
+            }
+            Err(why) => self.host.lost(at, why, &mut Told(sink)),
+        }
+    }
+
+    fn read<S: Sink>(&mut self, at: usize, to_the_end: bool, io: &mut Io, sink: &mut S) {
+        let (host, Some(wire)) = (&mut self.host, self.wires.get_mut(at)) else { return };
+        let now = Instant::now();
+        let outcome = wire.read(to_the_end, io, |buf| {
+            let done = host.input(at, buf, now, &mut Told(sink))?;
+            inbox::drop_front(buf, done);
+            Ok(())
+        });
+        let why = match outcome {
+            Ok(()) => return,
+            Err(Stop::Failed(why)) => why,
+            Err(Stop::Ended(None)) => Error::new(Code::Disconnected, "the daemon closed the connection"),
+            Err(Stop::Ended(Some(why))) => Error::from_io(Code::Disconnected, "the daemon closed the connection", &why),
+        };
+        self.host.lost(at, why, &mut Told(sink));
+    }
+
+    fn write<S: Sink>(&mut self, at: usize, writable: bool, io: &mut Io, sink: &mut S) {
+        let (Some(wire), Some(out)) = (self.wires.get_mut(at), self.host.outbox(at)) else { return };
+        if (out.is_empty() || wire.is_blocked()) && !writable {
+            return;
+        }
+        if let Err(why) = wire.flush(out, io) {
+            self.host.lost(at, why, &mut Told(sink));
+        }
+    }
+}
+
+/// Hands on to the sink what the host tells.
+struct Told<'a, S>(&'a mut S);
+
+impl<S: Sink> Tell for Told<'_, S> {
+    fn connected(&mut self, port: usize) {
+        self.0.connected(port);
+    }
+
+    fn answered(&mut self, call: u32, answer: Result<Answer<'_>>) {
+        self.0.answered(call, answer.map(|parts| Buffer::concat(&parts)));
+    }
+
+    fn event(&mut self, port: usize, name: &[u8], json: &[u8]) {
+        self.0.event(port, name, json);
+    }
+
+    fn domain(&mut self, port: usize, started: bool, reason: &'static str) {
+        self.0.domain(port, started, reason);
+    }
+
+    fn closed(&mut self, port: usize, why: Error) {
+        self.0.closed(port, why);
+    }
+}

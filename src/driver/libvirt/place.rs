@@ -1,0 +1,47 @@
+//! Where libvirt's daemons listen (libvirt: docs/daemons, docs/uri).
+
+use std::env;
+use std::path::PathBuf;
+
+use crate::driver::dial::{Address, resolve_tcp};
+use crate::error::{Code, Error, Result};
+use crate::target::uri::{Mode, Transport};
+
+/// Where the system's daemons listen: libvirt says /var/run, also where that is a link to /run.
+const SYSTEM: &str = "/var/run/libvirt";
+/// The socket of the daemon for QEMU alone.
+const DIRECT: &str = "virtqemud-sock";
+/// The socket of the daemon for everything.
+const LEGACY: &str = "libvirt-sock";
+
+/// The addresses to try in turn. Asks the system's resolver for a host name, so it may take its time: call it with no
+/// lock held.
+pub fn addresses(transport: &Transport) -> Result<Vec<Address>> {
+    match transport {
+        Transport::UnixAt(path) => Ok(vec![Address::unix(path.as_ref().as_ref())?]),
+        Transport::Unix { session, mode } => {
+            let folder = if *session && !crate::sys::is_root() { session_folder()? } else { SYSTEM.into() };
+            let names: &[&str] = match mode {
+                // Which of them is there may change while it is tried again.
+                Mode::Auto => &[DIRECT, LEGACY],
+                Mode::Direct => &[DIRECT],
+                Mode::Legacy => &[LEGACY],
+            };
+            names.iter().map(|name| Address::unix(&folder.join(name))).collect()
+        }
+        Transport::Tcp(host, port) => resolve_tcp(host, *port),
+    }
+}
+
+/// Where the daemons of this user listen. Root has none but the system's.
+fn session_folder() -> Result<PathBuf> {
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = set("XDG_RUNTIME_DIR")
+        .or_else(|| set("XDG_CACHE_HOME"))
+        .or_else(|| set("HOME").map(|home| home.join(".cache")))
+        .map(|folder| folder.join("libvirt"));
+    folder.ok_or_else(|| {
+        let text = "where the session's daemon listens is not known: neither XDG_RUNTIME_DIR nor HOME is set";
+        Error::new(Code::Connect, text)
+    })
+}
