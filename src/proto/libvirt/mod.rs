@@ -19,7 +19,7 @@ mod routing;
 mod uuid;
 
 #[cfg(test)]
-mod tests;
+mod host_tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
