@@ -21,6 +21,8 @@
  *
  *   cc first.c $(pkg-config --cflags --libs libqmp)
  *
+ * With "qemu:///system#web-1" for a target it asks a domain of libvirt's; qmp_monitor_new lists all kinds of targets.
+ *
  * Ownership. A non-const pointer that a function returns is yours: free it with its _free, for which NULL is a no-op. A
  * const pointer is borrowed from the object it came from; callback arguments are borrowed until the callback returns.
  * Strings that go in are UTF-8 and copied. user_data is never looked at; its free callback runs exactly once, after the
@@ -45,7 +47,8 @@
  *
  * Events come to callbacks (qmp_monitor_subscribe) and streams (qmp_monitor_events) as whole QMP event objects. Queues
  * are bounded: what does not fit is dropped and told in its place as LIBQMP_EVENTS_LOST, {"count": N} (no count where
- * nobody knows). LIBQMP_CONNECTED and LIBQMP_DISCONNECTED, {"reason": "..."}, tell links come and go. A command's events
+ * nobody knows). LIBQMP_CONNECTED and LIBQMP_DISCONNECTED, {"reason": "..."}, tell links come and go;
+ * LIBQMP_DOMAIN_STARTED and LIBQMP_DOMAIN_STOPPED, with a reason too, tell it of domains under libvirt. A command's events
  * come before its reply on a socket; do not rely on it elsewhere: subscribe, run, then wait with a deadline.
  *
  * A monitor is new, connecting, connected, disconnected, connecting ... Nothing reconnects by itself: after a loss every
