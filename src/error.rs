@@ -134,11 +134,17 @@ impl Error {
         self
     }
 
-    /// The same with libvirt's error number and text.
+    /// The same with the text of the other side alone.
     #[must_use]
-    pub fn with_libvirt(mut self, number: i32, text: String) -> Self {
-        self.0.libvirt = number;
+    pub fn with_desc(mut self, text: String) -> Self {
         self.0.desc = Some(text);
+        self
+    }
+
+    /// The same with libvirt's error number.
+    #[must_use]
+    pub fn with_libvirt(mut self, number: i32) -> Self {
+        self.0.libvirt = number;
         self
     }
 

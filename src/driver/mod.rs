@@ -7,6 +7,8 @@ pub mod dial;
 mod inbox;
 pub mod libvirt;
 pub mod socket;
+mod told;
+pub mod virsh;
 pub mod wire;
 
 use std::os::fd::OwnedFd;
@@ -19,6 +21,7 @@ use crate::reactor::{Driver, Io, Ready};
 use crate::sys::buffer::Buffer;
 use libvirt::Libvirt;
 use socket::Socket;
+use virsh::Virsh;
 
 /// What drivers tell, in the order in which the link brought it.
 pub trait Sink {
@@ -56,6 +59,8 @@ pub enum Link {
     Socket(Box<Socket>),
     /// A libvirt daemon.
     Libvirt(Box<Libvirt>),
+    /// The program virsh.
+    Virsh(Box<Virsh>),
 }
 
 impl Link {
@@ -64,6 +69,7 @@ impl Link {
         match self {
             Link::Socket(socket) => socket.begin(io, sink),
             Link::Libvirt(libvirt) => libvirt.begin(io, sink),
+            Link::Virsh(virsh) => virsh.begin(io, sink),
         }
     }
 
@@ -72,6 +78,7 @@ impl Link {
         match self {
             Link::Socket(socket) => socket.submit(what, io, sink),
             Link::Libvirt(libvirt) => libvirt.submit(port, what, io, sink),
+            Link::Virsh(virsh) => virsh.submit(what, io, sink),
         }
     }
 
@@ -83,14 +90,16 @@ impl Link {
                 "a monitor socket knows its own machine alone, not the domains of a host",
             )),
             Link::Libvirt(libvirt) => libvirt.list(port, call, io, sink),
+            Link::Virsh(virsh) => virsh.list(call, io, sink),
         }
     }
 
     /// Nobody waits for this call any more. Tells how far it got.
-    pub fn forget(&mut self, port: usize, call: u32) -> Delivery {
+    pub fn forget<S: Sink>(&mut self, port: usize, call: u32, io: &mut Io, sink: &mut S) -> Delivery {
         match self {
             Link::Socket(socket) => socket.forget(call),
             Link::Libvirt(libvirt) => libvirt.forget(port, call),
+            Link::Virsh(virsh) => virsh.forget(call, io, sink),
         }
     }
 
@@ -99,6 +108,8 @@ impl Link {
         match self {
             Link::Socket(socket) => socket.forgotten(),
             Link::Libvirt(libvirt) => libvirt.forgotten(port),
+            // A virsh that works on what nobody waits for is ended.
+            Link::Virsh(_) => 0,
         }
     }
 
@@ -107,6 +118,7 @@ impl Link {
         match self {
             Link::Socket(socket) => socket.close(why, io, sink),
             Link::Libvirt(libvirt) => libvirt.close(port, why, io, sink),
+            Link::Virsh(virsh) => virsh.close(&why, io, sink),
         }
     }
 
@@ -115,6 +127,7 @@ impl Link {
         match self {
             Link::Socket(socket) => socket.not_connected_yet(),
             Link::Libvirt(libvirt) => libvirt.not_connected_yet(port),
+            Link::Virsh(virsh) => virsh.not_connected_yet(),
         }
     }
 
@@ -122,7 +135,7 @@ impl Link {
     pub fn greeting(&self) -> Option<&[u8]> {
         match self {
             Link::Socket(socket) => Some(socket.greeting()),
-            Link::Libvirt(_) => None,
+            Link::Libvirt(_) | Link::Virsh(_) => None,
         }
     }
 
@@ -131,6 +144,7 @@ impl Link {
         match self {
             Link::Socket(socket) => socket.supports(feature),
             Link::Libvirt(libvirt) => libvirt.supports(port, feature),
+            Link::Virsh(virsh) => virsh.supports(feature),
         }
     }
 }
@@ -140,6 +154,7 @@ impl<S: Sink> Driver<S> for Link {
         match self {
             Link::Socket(socket) => socket.ready(ready, io, sink),
             Link::Libvirt(libvirt) => libvirt.ready(ready, io, sink),
+            Link::Virsh(virsh) => virsh.ready(ready, io, sink),
         }
     }
 
@@ -147,6 +162,7 @@ impl<S: Sink> Driver<S> for Link {
         match self {
             Link::Socket(socket) => socket.resume(io, sink),
             Link::Libvirt(libvirt) => libvirt.resume(io, sink),
+            Link::Virsh(virsh) => virsh.resume(io, sink),
         }
     }
 
@@ -154,6 +170,7 @@ impl<S: Sink> Driver<S> for Link {
         match self {
             Link::Socket(socket) => socket.expired(now, io, sink),
             Link::Libvirt(libvirt) => libvirt.expired(now, io, sink),
+            Link::Virsh(virsh) => virsh.expired(now, io, sink),
         }
     }
 
@@ -161,6 +178,7 @@ impl<S: Sink> Driver<S> for Link {
         match self {
             Link::Socket(socket) => socket.flush(io, sink),
             Link::Libvirt(libvirt) => libvirt.flush(io, sink),
+            Link::Virsh(virsh) => virsh.settle(io, sink),
         }
     }
 }

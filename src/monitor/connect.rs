@@ -8,16 +8,15 @@ use crate::driver::Link;
 use crate::driver::dial::{self, Place};
 use crate::driver::libvirt::{Libvirt, Shape, place};
 use crate::driver::socket::Socket;
+use crate::driver::virsh::Virsh;
 use crate::error::{Code, Error, Result};
 use crate::target::uri::Uri;
 use crate::target::{Endpoint, Target};
 
-/// Where a link is to come from.
+/// Where a link comes from.
 enum Way {
-    /// A new one, to there.
-    New(Place),
-    /// A new one, over the descriptor that the monitor holds.
-    Adopted,
+    /// A new one.
+    New(Link),
     /// One that others use as well.
     Shared(usize),
 }
@@ -47,19 +46,16 @@ impl Monitor {
         let (mut shared, way) = self.find_way()?;
         let port = self.key();
         let mon = shared.hub.mon(self)?;
-        let (options, target) = (mon.options, mon.target.clone());
-        let place = match way {
-            Way::New(place) => Ok(place),
-            Way::Adopted => Ok(Place::Connected(mon.adopted.take().ok_or_else(used_up)?)),
-            Way::Shared(link) => Err(link),
-        };
-        let timeout = timeout.resolve(options.timeout);
+        let (limit, target) = (mon.options.max_message, mon.target.clone());
+        let timeout = timeout.resolve(mon.options.timeout);
         let deadline = if matches!(waiter, Waiter::Done(_)) { timeout.map(after) } else { None };
         let hub = &mut shared.hub;
         let call = hub.calls.insert(Call { mon: port, id: 0, asked: Asked::Link, deadline, timeout, waiter });
         hub.timers.change(call, None, deadline);
-        let is_new = place.is_ok();
-        let link = place.map_or_else(|link| link, |place| shared.new_link(port, &target, place, &options));
+        let (link, is_new) = match way {
+            Way::New(link) => (shared.take_in(link), true),
+            Way::Shared(link) => (link, false),
+        };
         let Shared { core, hub, .. } = &mut *shared;
         if let Some(mon) = hub.mons.get_mut(port) {
             mon.state = State::Connecting;
@@ -69,7 +65,7 @@ impl Monitor {
         hub.refresh_streams(port);
         core.with(link, |driver, io| {
             if let (Link::Libvirt(libvirt), Target::Libvirt(uri)) = (&mut *driver, &target) {
-                libvirt.attach(port, uri.domain.clone(), options.max_message, io, hub);
+                libvirt.attach(port, uri.domain.clone(), limit, io, hub);
             }
             if is_new {
                 driver.begin(io, hub);
@@ -78,27 +74,51 @@ impl Monitor {
         Ok((shared, call as u32))
     }
 
-    /// Finds out where to connect to. A host name is resolved here, without the lock.
+    /// Finds the link to use. A host name is resolved here, without the lock.
     fn find_way(&self) -> Result<(Guard<'_>, Way)> {
         let mut shared = self.reactor().lock()?;
         let mon = self.idle(&mut shared)?;
-        if matches!(mon.target, Target::Socket(Endpoint::Fd(_))) || mon.options.socket_fd.is_some() {
-            return if mon.adopted.is_some() { Ok((shared, Way::Adopted)) } else { Err(used_up()) };
+        let (target, options) = (mon.target.clone(), mon.options.clone());
+        if matches!(target, Target::Socket(Endpoint::Fd(_))) || options.socket_fd.is_some() {
+            let place = Place::Connected(mon.adopted.take().ok_or_else(used_up)?);
+            let link = self.new_link(&target, &options, |_| Ok(place))?;
+            return Ok((shared, Way::New(link)));
         }
-        let (target, options) = (mon.target.clone(), mon.options);
         if let Some(link) = shared.link_to_share(&target, &options) {
             return Ok((shared, Way::Shared(link)));
         }
         drop(shared);
-        let place = match &target {
-            Target::Socket(endpoint) => dial::resolve(endpoint, options.listen)?,
-            Target::Libvirt(uri) => Place::Dial(place::addresses(&uri.transport)?),
+        let find = |target: &Target| match target {
+            Target::Socket(endpoint) => dial::resolve(endpoint, options.listen),
+            Target::Libvirt(uri) => place::addresses(&uri.transport).map(Place::Dial),
+            Target::Virsh(_) => Ok(Place::Dial(Vec::new())),
         };
+        let link = self.new_link(&target, &options, find)?;
         let mut shared = self.reactor().lock()?;
         self.idle(&mut shared)?;
         // Another thread may have come first.
-        let way = shared.link_to_share(&target, &options).map_or(Way::New(place), Way::Shared);
+        let way = shared.link_to_share(&target, &options).map_or(Way::New(link), Way::Shared);
         Ok((shared, way))
+    }
+
+    /// A link to the target, to the place that is found for it.
+    fn new_link(
+        &self,
+        target: &Target,
+        options: &Options,
+        find: impl FnOnce(&Target) -> Result<Place>,
+    ) -> Result<Link> {
+        let (port, limit) = (self.key(), options.max_message);
+        Ok(match target {
+            Target::Socket(_) => Link::Socket(Box::new(Socket::new(port, find(target)?, limit, options.oob))),
+            Target::Libvirt(uri) => {
+                Link::Libvirt(Box::new(Libvirt::new(shape(uri, options), &uri.name, find(target)?)))
+            }
+            Target::Virsh(virsh) => {
+                let (path, session) = (&options.virsh_path, options.virsh_session);
+                Link::Virsh(Box::new(Virsh::new(port, path, &virsh.uri, virsh.domain.clone(), session, limit)))
+            }
+        })
     }
 
     /// The monitor, if it has no link.
@@ -124,25 +144,17 @@ impl Shared {
         matches!(self.core.get(link), Some(Link::Libvirt(libvirt)) if libvirt.admits(shape))
     }
 
-    fn new_link(&mut self, port: usize, target: &Target, place: Place, options: &Options) -> usize {
-        match target {
-            Target::Socket(_) => {
-                let socket = Socket::new(port, place, options.max_message, options.oob);
-                self.core.insert(Link::Socket(Box::new(socket)))
-            }
-            Target::Libvirt(uri) => {
-                let shape = shape(uri, options);
-                let link = Libvirt::new(shape.clone(), &uri.name, place);
-                let link = self.core.insert(Link::Libvirt(Box::new(link)));
-                // Those that are gone need not be known any longer.
-                let links = std::mem::take(&mut self.links);
-                self.links = links.into_iter().filter(|(shape, link)| self.admits(*link, shape)).collect();
-                if self.admits(link, &shape) {
-                    self.links.insert(shape, link);
-                }
-                link
-            }
+    /// Takes a new link in; if monitors may share it, they find it from now on.
+    fn take_in(&mut self, link: Link) -> usize {
+        let shape = if let Link::Libvirt(libvirt) = &link { Some(libvirt.shape().clone()) } else { None };
+        let link = self.core.insert(link);
+        if let Some(shape) = shape.filter(|shape| self.admits(link, shape)) {
+            // Those that are gone need not be known any longer.
+            let links = std::mem::take(&mut self.links);
+            self.links = links.into_iter().filter(|(shape, link)| self.admits(*link, shape)).collect();
+            self.links.insert(shape, link);
         }
+        link
     }
 }
 

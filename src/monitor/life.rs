@@ -55,11 +55,13 @@ impl Monitor {
         let mut shared = self.reactor().lock()?;
         let mon = shared.hub.mon(self)?;
         let linked = matches!(mon.state, State::Connecting | State::Connected);
-        let mut options = mon.options;
+        let mut options = mon.options.clone();
         options.set(option, value, linked).map_err(|why| self.named(why, ""))?;
         let bad = |text: &str| Err(self.named(Error::new(Code::InvalidArgument, text), ""));
         let is_libvirt = matches!(mon.target, Target::Libvirt(_));
-        if options.listen && (is_libvirt || matches!(mon.target, Target::Socket(Endpoint::Fd(_)))) {
+        let dialled =
+            matches!(mon.target, Target::Socket(Endpoint::Unix(_) | Endpoint::Abstract(_) | Endpoint::Tcp(..)));
+        if options.listen && !dialled {
             return bad("option listen: expected a unix: or tcp: target, which QEMU can dial");
         }
         if option == "socket-fd" {

@@ -1,11 +1,13 @@
 //! The options of a monitor: their names, their defaults, what they accept.
 
+use std::sync::Arc;
+
+use crate::driver::libvirt::MOST_LINKS;
 use crate::error::{Code, Error, Result};
 use crate::events::queue::Bounds;
-use crate::reactor::SOURCES;
 
 /// What is set for a monitor.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How long a call with the default timeout waits, in milliseconds; `None` is for ever.
     pub timeout: Option<u32>,
@@ -23,6 +25,10 @@ pub struct Options {
     pub keepalive_count: u32,
     /// The most connections to one daemon.
     pub max_links: usize,
+    /// The program that is virsh.
+    pub virsh_path: Arc<str>,
+    /// Keep one virsh for all commands.
+    pub virsh_session: bool,
     /// A connected socket of the caller's to use, for a libvirt target.
     pub socket_fd: Option<i32>,
 }
@@ -38,6 +44,8 @@ impl Default for Options {
             keepalive_interval: 5000,
             keepalive_count: 5,
             max_links: 4,
+            virsh_path: "virsh".into(),
+            virsh_session: true,
             socket_fd: None,
         }
     }
@@ -58,7 +66,7 @@ type Setter = fn(&mut Options, &str) -> std::result::Result<(), String>;
 const LONG: usize = i32::MAX as usize;
 
 /// Every option: its name, when it may be set, and how its value is read.
-const TABLE: [(&str, When, Setter); 10] = [
+const TABLE: [(&str, When, Setter); 12] = [
     ("timeout", When::Always, |o, v| timeout(v).map(|t| o.timeout = t)),
     ("max-message", When::Unlinked, |o, v| number(v, 1024, 1 << 30).map(|n| o.max_message = n)),
     ("max-events", When::Always, |o, v| number(v, 1, 1 << 30).map(|n| o.bounds.events = n)),
@@ -67,7 +75,9 @@ const TABLE: [(&str, When, Setter); 10] = [
     ("oob", When::Unlinked, |o, v| switch(v).map(|on| o.oob = on)),
     ("keepalive-interval", When::Unlinked, |o, v| number(v, 0, LONG).map(|n| o.keepalive_interval = n as u32)),
     ("keepalive-count", When::Unlinked, |o, v| number(v, 0, LONG).map(|n| o.keepalive_count = n as u32)),
-    ("max-links", When::Unlinked, |o, v| number(v, 1, SOURCES).map(|n| o.max_links = n)),
+    ("max-links", When::Unlinked, |o, v| number(v, 1, MOST_LINKS).map(|n| o.max_links = n)),
+    ("virsh-path", When::Unlinked, |o, v| program(v).map(|path| o.virsh_path = path)),
+    ("virsh-session", When::Unlinked, |o, v| switch(v).map(|on| o.virsh_session = on)),
     ("socket-fd", When::Unlinked, |o, v| number(v, 0, LONG).map(|n| o.socket_fd = Some(n as i32))),
 ];
 
@@ -79,7 +89,7 @@ impl Options {
             let text = format!("there is no option \"{name}\"; the options are {}", known.join(", "));
             return Err(Error::new(Code::InvalidArgument, text));
         };
-        let mut changed = *self;
+        let mut changed = self.clone();
         set(&mut changed, value).map_err(|want| {
             Error::new(Code::InvalidArgument, format!("option {name} is \"{value}\", expected {want}"))
         })?;
@@ -110,6 +120,10 @@ fn timeout(value: &str) -> std::result::Result<Option<u32>, String> {
         .map_err(|_| format!("milliseconds (0 to {LONG}), or -1 for no limit"))
 }
 
+fn program(value: &str) -> std::result::Result<Arc<str>, String> {
+    if value.is_empty() { Err("the path of virsh, or its name on PATH".to_owned()) } else { Ok(value.into()) }
+}
+
 fn switch(value: &str) -> std::result::Result<bool, String> {
     match value {
         "on" => Ok(true),
@@ -132,6 +146,12 @@ mod tests {
             ("max-event-bytes", &["1"], &["0", "1.5"]),
             ("listen", &["on", "off"], &["ON", "1", ""]),
             ("oob", &["on", "off"], &["yes"]),
+            ("keepalive-interval", &["0", "200"], &["-1", "5s", "2147483648"]),
+            ("keepalive-count", &["0", "5"], &["", "x"]),
+            ("max-links", &["1", "8"], &["0", "9"]),
+            ("virsh-path", &["/usr/bin/virsh", "virsh"], &[""]),
+            ("virsh-session", &["on", "off"], &["yes"]),
+            ("socket-fd", &["0", "7"], &["-1", "x", ""]),
         ] {
             for value in good {
                 options.set(name, value, false).unwrap();

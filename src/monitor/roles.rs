@@ -170,7 +170,7 @@ impl Shared {
         }
         let given_up = core.with(link, |driver, io| {
             let ahead = driver.forgotten(port);
-            let delivery = driver.forget(port, call);
+            let delivery = driver.forget(port, call, io, hub);
             // Others may have got its place.
             driver.flush(io, hub);
             (ahead, delivery)

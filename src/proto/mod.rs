@@ -13,6 +13,9 @@
     )
 )]
 
+mod answer;
+mod domains;
+mod event;
 pub mod frame;
 pub mod json;
 pub mod libvirt;
@@ -23,7 +26,9 @@ pub mod reply;
 pub mod request;
 pub mod rpc;
 pub mod slots;
+pub mod tell;
 mod token;
+pub mod virsh;
 pub mod xdr;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 pub mod buffer;
 pub mod event_fd;
+pub mod process;
 pub mod socket;
 pub mod text;
 pub mod thread;

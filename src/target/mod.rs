@@ -7,10 +7,12 @@
 //! | `tcp:HOST:PORT` | a TCP socket; an IPv6 address stands in brackets |
 //! | `fd:N` | a connected stream socket that the caller has open |
 //! | `qemu[+TRANSPORT]://…#DOMAIN` | a domain of a libvirt daemon's; see [`uri`] |
+//! | `virsh:URI#DOMAIN` | the same through the program virsh |
 
 pub mod uri;
 
 use crate::error::{Code, Error, Result};
+use crate::proto::libvirt::Wanted;
 use uri::Uri;
 
 /// The longest path or abstract name: `sun_path` has 108 bytes, one of which is the NUL (unix(7)).
@@ -23,6 +25,17 @@ pub enum Target {
     Socket(Endpoint),
     /// A domain, or the hypervisor, of a libvirt daemon.
     Libvirt(Box<Uri>),
+    /// What virsh reaches.
+    Virsh(Box<Virsh>),
+}
+
+/// A domain, or the hypervisor, that virsh reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Virsh {
+    /// The URI for virsh; if it is empty virsh decides.
+    pub uri: Box<str>,
+    /// The domain, unless the hypervisor itself is meant.
+    pub domain: Option<Wanted>,
 }
 
 /// A stream socket.
@@ -42,6 +55,12 @@ impl Target {
     /// Reads a target string; an error says what was expected.
     pub fn parse(text: &str) -> Result<Target> {
         let named = |why: &str| format!("target \"{text}\": {why}");
+        if let Some(rest) = text.strip_prefix("virsh:") {
+            let (uri, fragment) = rest.split_once('#').map_or((rest, None), |(uri, domain)| (uri, Some(domain)));
+            let domain = fragment.map(uri::domain).transpose();
+            let domain = domain.map_err(|why| Error::new(why.code(), named(&why.to_string())))?;
+            return Ok(Target::Virsh(Box::new(Virsh { uri: uri.into(), domain })));
+        }
         if Uri::is_meant(text) {
             let named = |why: Error| Error::new(why.code(), named(&why.to_string()));
             return Uri::parse(text).map(|uri| Target::Libvirt(Box::new(uri))).map_err(named);
@@ -51,7 +70,7 @@ impl Target {
                 Some(("unix", path)) => parse_unix(path),
                 Some(("tcp", address)) => parse_tcp(address),
                 Some(("fd", number)) => parse_fd(number),
-                _ => Err("expected unix:PATH, unix:@NAME, tcp:HOST:PORT, fd:N or a libvirt URI qemu:///system#DOMAIN"
+                _ => Err("expected unix:PATH, unix:@NAME, tcp:HOST:PORT, fd:N, a libvirt URI qemu:///system#DOMAIN, or virsh:URI#DOMAIN"
                     .to_owned()),
             };
         endpoint.map(Target::Socket).map_err(|why| Error::new(Code::InvalidArgument, named(&why)))
@@ -138,6 +157,8 @@ mod tests {
             ("", "expected unix:PATH"),
             ("/run/vm.qmp", "expected unix:PATH"),
             ("http://x", "expected unix:PATH"),
+            ("virsh:qemu:///system#", "is empty"),
+            ("virsh:qemu:///system#%", "%25"),
             ("Unix:/x", "expected unix:PATH"),
             ("unix:", "empty"),
             ("unix:@", "empty"),

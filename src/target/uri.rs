@@ -206,7 +206,7 @@ impl<'a> Parameters<'a> {
 }
 
 /// The domain that a fragment names. `id:N` asks for an id; a domain of that name is written with its colon as `%3A`.
-fn domain(fragment: &str) -> Result<Wanted> {
+pub(super) fn domain(fragment: &str) -> Result<Wanted> {
     let id = fragment.strip_prefix("id:").filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     if let Some(number) = id {
         let id = number.parse().map_err(|_| invalid(format!("the domain's id is {number}, which is too large")))?;

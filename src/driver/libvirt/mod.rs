@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use super::dial::{Address, Place};
 use super::inbox;
+use super::told::Told;
 use super::wire::{Stop, Waiting, Wire};
 use super::{Sink, Submission};
 use crate::error::{Code, Delivery, Error, Result};
-use crate::proto::libvirt::{Answer, Host, Settings, Tell, Wanted};
-use crate::reactor::{Io, Ready, SOURCES};
-use crate::sys::buffer::Buffer;
+use crate::proto::libvirt::{Host, Settings, Wanted};
+use crate::reactor::{Io, Ready};
+
+/// The most connections to one daemon: each is one of the sources that a driver may have.
+pub const MOST_LINKS: usize = 8;
 
 /// What has to be equal for monitors to share a link.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,9 +51,14 @@ impl Libvirt {
             interval: Some(interval).filter(|interval| !interval.is_zero()),
             count: shape.keepalive_count,
             // A socket that was handed over cannot be dialled again.
-            max_links: if addresses.is_empty() { 1 } else { shape.max_links.min(SOURCES) },
+            max_links: if addresses.is_empty() { 1 } else { shape.max_links.min(MOST_LINKS) },
         };
         Libvirt { shape, host: Host::new(settings), wires: vec![Wire::new(0, place)], addresses, deadline: None }
+    }
+
+    /// What monitors that join it have in common.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     /// Can a monitor of this shape join?
@@ -246,30 +254,5 @@ impl Libvirt {
         if let Err(why) = wire.flush(out, io) {
             self.host.lost(at, why, &mut Told(sink));
         }
-    }
-}
-
-/// Hands on to the sink what the host tells.
-struct Told<'a, S>(&'a mut S);
-
-impl<S: Sink> Tell for Told<'_, S> {
-    fn connected(&mut self, port: usize) {
-        self.0.connected(port);
-    }
-
-    fn answered(&mut self, call: u32, answer: Result<Answer<'_>>) {
-        self.0.answered(call, answer.map(|parts| Buffer::concat(&parts)));
-    }
-
-    fn event(&mut self, port: usize, name: &[u8], json: &[u8]) {
-        self.0.event(port, name, json);
-    }
-
-    fn domain(&mut self, port: usize, started: bool, reason: &'static str) {
-        self.0.domain(port, started, reason);
-    }
-
-    fn closed(&mut self, port: usize, why: Error) {
-        self.0.closed(port, why);
     }
 }

@@ -59,5 +59,5 @@ pub(super) fn of_call(error: &RemoteError) -> Error {
 
 fn build(code: Code, error: &RemoteError, text: String) -> Error {
     let text = format!("{text} (libvirt's error {})", error.code);
-    Error::new(code, text).with_errno(error.errno).with_libvirt(error.code, error.message.clone())
+    Error::new(code, text).with_errno(error.errno).with_libvirt(error.code).with_desc(error.message.clone())
 }

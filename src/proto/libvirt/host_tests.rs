@@ -3,6 +3,7 @@
 use super::*;
 use crate::proto::remote::{self, Procedure};
 use crate::proto::rpc::{self, Header, Packets};
+use crate::proto::tell::Answer;
 use crate::proto::xdr::{Reader, Writer};
 
 const DEMO: [u8; 16] = [0xde; 16];
@@ -23,6 +24,9 @@ impl Tell for Told {
     }
     fn event(&mut self, port: usize, name: &[u8], _json: &[u8]) {
         self.0.push(format!("{port} {}", String::from_utf8_lossy(name)));
+    }
+    fn events_lost(&mut self, port: usize) {
+        self.0.push(format!("{port} lost"));
     }
     fn domain(&mut self, port: usize, started: bool, reason: &'static str) {
         self.0.push(format!("{port} {} {reason}", if started { "started" } else { "stopped" }));

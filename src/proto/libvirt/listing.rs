@@ -111,18 +111,9 @@ impl Listing {
 
     /// The JSON: an array of objects, sorted by name.
     pub(super) fn json(&self) -> Vec<u8> {
-        let mut sorted: Vec<_> = self.domains.iter().collect();
-        sorted.sort_by(|a, b| a.1.name.cmp(&b.1.name));
-        let mut out = b"[".to_vec();
-        for (i, (uuid, entry)) in sorted.into_iter().enumerate() {
-            let comma = if i == 0 { "" } else { "," };
-            let name = serde_json::Value::from(String::from_utf8_lossy(&entry.name));
-            let state = remote::state_name(entry.state.unwrap_or(0));
-            let object =
-                format!("{comma}{{\"name\":{name},\"uuid\":\"{uuid}\",\"id\":{},\"state\":\"{state}\"}}", entry.id);
-            out.extend_from_slice(object.as_bytes());
-        }
-        out.push(b']');
-        out
+        let entries = self.domains.iter().map(|(uuid, entry)| {
+            (entry.name.as_slice(), *uuid, entry.id, remote::state_name(entry.state.unwrap_or(0)))
+        });
+        crate::proto::domains::json(entries)
     }
 }

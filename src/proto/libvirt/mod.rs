@@ -9,10 +9,8 @@
 //! until the daemon answers it. When the places of all connections are kept so, or nothing has moved for a while, one
 //! more is opened, so that a silent machine never stops the others.
 
-mod answer;
 mod conn;
 mod domain;
-mod event;
 mod fault;
 mod listing;
 mod routing;
@@ -30,9 +28,9 @@ use slab::Slab;
 use crate::error::{Code, Delivery, Error, Result};
 use crate::proto::outbox::Outbox;
 use crate::proto::request::Request;
+use crate::proto::tell::Tell;
 use crate::proto::xdr::MAX_STRING;
 
-pub use answer::Answer;
 pub use conn::{PLACES, Settings};
 pub use domain::Wanted;
 pub use uuid::Uuid;
@@ -45,20 +43,6 @@ use listing::Listing;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// So long the daemon has for its farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// What a [`Host`] tells, in the order in which the daemon brought it.
-pub trait Tell {
-    /// This port is ready for commands.
-    fn connected(&mut self, port: usize);
-    /// A call is answered, or cannot be any more.
-    fn answered(&mut self, call: u32, answer: Result<Answer<'_>>);
-    /// An event of the port's domain.
-    fn event(&mut self, port: usize, name: &[u8], json: &[u8]);
-    /// The port's domain was started, or has stopped.
-    fn domain(&mut self, port: usize, started: bool, reason: &'static str);
-    /// The port has no link any more. Its calls have been answered.
-    fn closed(&mut self, port: usize, why: Error);
-}
 
 /// A daemon and all that is done there. `F` is what may go with a request: a descriptor.
 #[derive(Debug)]

@@ -5,11 +5,13 @@ use std::time::Instant;
 use super::conn::{Conn, Incoming};
 use super::domain::{Current, Domain, Found, Next, OnWire, Queued, Registration, Wanted};
 use super::uuid::Uuid;
-use super::{Host, Tell, What, answer, event, fault};
+use super::{Host, What, fault};
 use crate::error::{Code, Delivery, Error, Result};
 use crate::proto::remote::{self, Lifecycle, MonitorEvent, Procedure};
 use crate::proto::rpc::RemoteError;
+use crate::proto::tell::Tell;
 use crate::proto::xdr::Writer;
+use crate::proto::{answer, event};
 
 type Outcome<'a> = std::result::Result<&'a [u8], RemoteError>;
 

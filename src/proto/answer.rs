@@ -6,9 +6,7 @@ use crate::error::{Code, Delivery, Error, Result};
 use crate::proto::frame::{Framer, Id, Kind, Message, Step};
 use crate::proto::reply;
 use crate::proto::request::Request;
-
-/// The pieces of what a caller gets.
-pub type Answer<'a> = [&'a [u8]; 4];
+use crate::proto::tell::Answer;
 
 const HEAD: &[u8] = b"{\"return\":";
 const TAIL: &[u8] = b",\"id\":\"libvirt-";

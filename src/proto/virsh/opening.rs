@@ -1,0 +1,240 @@
+//! How a proxy comes to its domain: virsh answers, the domain is known by its UUID, its events are registered for.
+//!
+//! virsh takes a number for an id and a UUID for a UUID before it looks for a name. So what it found is asked back: only
+//! if that has the name, it is the domain that was meant.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::fault;
+use super::listing::without_line_end;
+use super::proxy::{Action, Events, FIRST_PAUSE, Job, LONGEST_PAUSE, Proxy, Slot, WITNESS};
+use super::running::Outcome;
+use super::words::Words;
+use crate::error::{Code, Error};
+use crate::proto::libvirt::{Uuid, Wanted};
+use crate::proto::tell::Tell;
+
+/// Pauses between attempts to connect grow up to this.
+const LONGEST_RETRY: Duration = Duration::from_secs(1);
+
+/// How far a proxy is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing is begun.
+    New,
+    /// Does virsh reach the daemon?
+    Hello,
+    /// What can this virsh do?
+    Features,
+    /// Which UUID has the domain?
+    Uuid,
+    /// Has the domain of this UUID the id that was asked for?
+    Id(Uuid),
+    /// Has the domain of this UUID the name that was asked for?
+    Name(Uuid),
+    /// virsh found another one: all UUIDs.
+    All,
+    /// Which of these has the name?
+    Each(VecDeque<Uuid>),
+    /// The process for events is starting.
+    Registering,
+    /// It did not work, and is tried again then.
+    Pause { until: Instant },
+    /// Commands may be run.
+    Ready,
+}
+
+impl<F> Proxy<F> {
+    /// Begins to connect.
+    pub fn begin(&mut self, tell: &mut impl Tell) {
+        self.go_on(Phase::Hello, tell);
+    }
+
+    fn go_on(&mut self, phase: Phase, tell: &mut impl Tell) {
+        self.phase = phase;
+        self.jobs.push_back(Job::Step);
+        self.run_next(tell);
+    }
+
+    /// The command of this step.
+    pub(super) fn step(&self) -> Option<Words> {
+        let of = |verb: &[u8], domain: &[u8]| Words::new(&[verb, b"--domain", domain]);
+        let by_uuid = |verb: &[u8], uuid: &Uuid| of(verb, uuid.to_string().as_bytes());
+        Some(match &self.phase {
+            Phase::Hello => Words::new(&[b"uri"]),
+            Phase::Features => Words::new(&[b"help", b"qemu-monitor-command"]),
+            Phase::Uuid => match self.wanted.as_ref()? {
+                Wanted::Name(name) => of(b"domuuid", name),
+                Wanted::Id(id) => of(b"domuuid", id.to_string().as_bytes()),
+            },
+            Phase::Id(uuid) => by_uuid(b"domid", uuid),
+            Phase::Name(uuid) => by_uuid(b"domname", uuid),
+            Phase::All => Words::new(&[b"list", b"--all", b"--uuid"]),
+            Phase::Each(uuids) => by_uuid(b"domname", uuids.front()?),
+            Phase::New | Phase::Registering | Phase::Pause { .. } | Phase::Ready => return None,
+        })
+    }
+
+    /// A step has printed this, or failed.
+    pub(super) fn stepped(&mut self, outcome: Outcome<'_>, now: Instant, tell: &mut impl Tell) {
+        let text = match (outcome, &self.phase) {
+            (Ok(text), _) => text,
+            // It is no use to know what it can do if it does not say so, and a domain may be gone between two steps.
+            (Err(_), Phase::Features | Phase::Each(_)) => b"",
+            (Err(why), _) => return self.failed(why, now, tell),
+        };
+        let next = match std::mem::replace(&mut self.phase, Phase::New) {
+            Phase::Hello => Phase::Features,
+            Phase::Features => {
+                self.pass_fds = memchr::memmem::find(text, b"--pass-fds").is_some();
+                if self.wanted.is_none() {
+                    return self.ready(true, tell);
+                }
+                Phase::Uuid
+            }
+            Phase::Uuid => match Uuid::parse(text.trim_ascii()) {
+                Some(uuid) if matches!(self.wanted, Some(Wanted::Id(_))) => Phase::Id(uuid),
+                Some(uuid) => Phase::Name(uuid),
+                None => return self.no_sense(text, now, tell),
+            },
+            Phase::Id(uuid) => match &self.wanted {
+                Some(Wanted::Id(id)) if text.trim_ascii() == id.to_string().as_bytes() => Phase::Name(uuid),
+                _ => return self.not_found(now, tell),
+            },
+            Phase::Name(uuid) if self.is_wanted(uuid, without_line_end(text)) => {
+                return self.found(uuid, without_line_end(text), now);
+            }
+            Phase::Name(_) => Phase::All,
+            Phase::All => Phase::Each(
+                text.split(|byte| *byte == b'\n').filter_map(|line| Uuid::parse(line.trim_ascii())).collect(),
+            ),
+            Phase::Each(mut uuids) => match uuids.pop_front() {
+                Some(uuid) if self.is_wanted(uuid, without_line_end(text)) => {
+                    return self.found(uuid, without_line_end(text), now);
+                }
+                _ => Phase::Each(uuids),
+            },
+            other => other,
+        };
+        if matches!(&next, Phase::Each(uuids) if uuids.is_empty()) {
+            return self.not_found(now, tell);
+        }
+        self.go_on(next, tell);
+    }
+
+    fn is_wanted(&self, uuid: Uuid, name: &[u8]) -> bool {
+        match &self.wanted {
+            Some(Wanted::Name(wanted)) => **wanted == *name || Uuid::parse(wanted) == Some(uuid),
+            Some(Wanted::Id(_)) => true,
+            None => false,
+        }
+    }
+
+    fn not_found(&mut self, now: Instant, tell: &mut impl Tell) {
+        let what = match &self.wanted {
+            Some(Wanted::Name(name)) => format!("no domain has the name or UUID {:?}", String::from_utf8_lossy(name)),
+            Some(Wanted::Id(id)) => format!("no domain has the id {id}"),
+            None => "no domain was asked for".to_owned(),
+        };
+        self.failed(Error::new(Code::NotFound, what), now, tell);
+    }
+
+    fn no_sense(&mut self, text: &[u8], now: Instant, tell: &mut impl Tell) {
+        let begin = String::from_utf8_lossy(text.get(..60).unwrap_or(text)).into_owned();
+        self.failed(Error::new(Code::Protocol, format!("virsh prints {begin:?} for a domain's UUID")), now, tell);
+    }
+
+    fn found(&mut self, uuid: Uuid, name: &[u8], now: Instant) {
+        self.domain = Some((uuid.to_string(), name.to_vec()));
+        self.phase = Phase::Registering;
+        self.start_events(now, false, FIRST_PAUSE);
+    }
+
+    fn start_events(&mut self, now: Instant, again: bool, pause: Duration) {
+        let Some((uuid, _)) = &self.domain else { return };
+        let words = [&b"qemu-monitor-event"[..], b"--domain", uuid.as_bytes(), b"--loop"];
+        let words = words.iter().map(|word| word.to_vec()).collect();
+        self.actions.push_back(Action::Start(Slot::Events, words, None));
+        self.events = Events::Starting { until: now.checked_add(WITNESS).unwrap_or(now), again, pause };
+    }
+
+    /// The process for events is registered; or, if that is not `proven`, it may be.
+    pub(super) fn registered(&mut self, proven: bool, tell: &mut impl Tell) {
+        let Events::Starting { again, .. } = self.events else { return };
+        self.events = Events::Up;
+        if self.phase == Phase::Registering {
+            self.ready(proven, tell);
+        } else if again {
+            // What came since it was last told that events were lost.
+            tell.events_lost(self.settings.port);
+        }
+    }
+
+    fn ready(&mut self, proven: bool, tell: &mut impl Tell) {
+        self.phase = Phase::Ready;
+        self.last = None;
+        tell.connected(self.settings.port);
+        if !proven {
+            tell.events_lost(self.settings.port);
+        }
+        self.run_next(tell);
+    }
+
+    /// The process for events has ended.
+    pub(super) fn events_ended(&mut self, errors: &str, now: Instant, tell: &mut impl Tell) {
+        let before = std::mem::replace(&mut self.events, Events::Down);
+        self.end(Slot::Events);
+        if self.phase == Phase::Registering {
+            return self.failed(fault::of(errors, "the registration for events"), now, tell);
+        }
+        let pause = match before {
+            Events::Down => return,
+            Events::Starting { pause, .. } => pause.saturating_mul(2).min(LONGEST_PAUSE),
+            Events::Up | Events::Pause { .. } => FIRST_PAUSE,
+        };
+        if before == Events::Up {
+            tell.events_lost(self.settings.port);
+        }
+        self.events = Events::Pause { until: now.checked_add(pause).unwrap_or(now), pause };
+    }
+
+    /// Connecting did not work: what may pass is tried again.
+    pub(super) fn failed(&mut self, why: Error, now: Instant, tell: &mut impl Tell) {
+        if !fault::is_temporary(&why) {
+            return self.close(&why, tell);
+        }
+        [Slot::Session, Slot::Single, Slot::Events].into_iter().for_each(|slot| self.end(slot));
+        self.jobs.clear();
+        self.running = None;
+        let before = self.last.take().map(|(_, pause)| pause.saturating_mul(2).min(LONGEST_RETRY));
+        let pause = before.unwrap_or(FIRST_PAUSE);
+        self.last = Some((why.with_code(Code::Connect), pause));
+        self.phase = Phase::Pause { until: now.checked_add(pause).unwrap_or(now) };
+    }
+
+    /// The time is `now`.
+    pub fn tick(&mut self, now: Instant, tell: &mut impl Tell) {
+        match self.events {
+            Events::Starting { until, .. } if until <= now => self.registered(false, tell),
+            Events::Pause { until, pause } if until <= now => self.start_events(now, true, pause),
+            _ => {}
+        }
+        if matches!(self.phase, Phase::Pause { until } if until <= now) {
+            self.begin(tell);
+        }
+    }
+
+    /// The error of a connect whose deadline has come.
+    pub fn not_connected_yet(&self) -> Error {
+        if let (Some((last, _)), Phase::Pause { .. } | Phase::Hello) = (&self.last, &self.phase) {
+            return last.clone();
+        }
+        let waited = match self.phase {
+            Phase::Registering => "virsh to register for the domain's events",
+            Phase::New | Phase::Hello | Phase::Features | Phase::Pause { .. } | Phase::Ready => "virsh to answer",
+            _ => "virsh to find the domain",
+        };
+        Error::new(Code::Timeout, format!("waited for {waited}"))
+    }
+}
