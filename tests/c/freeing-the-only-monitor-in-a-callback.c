@@ -1,21 +1,6 @@
 /* A monitor with a reactor of its own, freed in its callback: all that is left runs by the end of that turn. */
 #include "harness.h"
 
-#include <dirent.h>
-
-static int count_threads(void)
-{
-    DIR *dir = opendir("/proc/self/task");
-    int count = 0;
-
-    CHECK(dir != NULL);
-    while (readdir(dir) != NULL) {
-        count++;
-    }
-    closedir(dir);
-    return count;
-}
-
 static void free_it(void *log, qmp_monitor *monitor, const qmp_error *error, const char *json, size_t len)
 {
     log_reply(log, monitor, error, json, len);

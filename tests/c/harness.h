@@ -51,6 +51,8 @@ bool wait_until_ready(int fd, int timeout_ms);   /* poll for reading */
 
 const char *own_path(const char *name);   /* stays valid; at most 64 of them */
 int count_descriptors(void);
+int count_threads(void);
+void wait_for_threads(int count);   /* a thread that was joined may still be listed for a moment */
 long resident_kib(void);
 
 /* JSON: the text of a member, by its path ("data.count"); "" if it is not there. Strings keep their quotes. The result

@@ -1,23 +1,9 @@
 /* start and stop of the library's thread: once each, from outside and from callbacks; it takes no signals. */
 #include "harness.h"
 
-#include <dirent.h>
 #include <signal.h>
 
 static struct log log = LOG_INIT;
-
-static int count_threads(void)
-{
-    DIR *dir = opendir("/proc/self/task");
-    int count = 0;
-
-    CHECK(dir != NULL);
-    while (readdir(dir) != NULL) {
-        count++;
-    }
-    closedir(dir);
-    return count - 2;
-}
 
 static void start_x(qmp_monitor *monitor, qmp_reply_cb callback)
 {
@@ -70,7 +56,7 @@ static void from_outside(qmp_reactor *reactor, qmp_monitor *monitor)
         CHECK(!pthread_equal(log.entries[round].thread, pthread_self()));
         CHECK_RUNS(monitor);
         CHECK_OK(qmp_reactor_stop(reactor, &error) == 0, error);
-        CHECK_INT(count_threads(), threads);
+        wait_for_threads(threads);
     }
     start_x(monitor, log_reply);
     log_turn(&log, reactor, 6);
@@ -80,23 +66,19 @@ static void from_callbacks(qmp_reactor *reactor, qmp_monitor *monitor)
 {
     qmp_error *error = NULL;
     int threads = count_threads();
-    long long end = now_ms() + LONG;
 
     CHECK_OK(qmp_reactor_start(reactor, &error) == 0, error);
     start_x(monitor, stop_inside);
     log_wait(&log, 7);
     CHECK_OK(qmp_reactor_stop(reactor, &error) == 0, error);
-    CHECK_INT(count_threads(), threads);
+    wait_for_threads(threads);
     start_x(monitor, log_reply);
     log_turn(&log, reactor, 8);
     /* The thread that is detached ends with its turn; the monitor keeps the reactor. */
     CHECK_OK(qmp_reactor_start(reactor, &error) == 0, error);
     start_x(monitor, free_reactor_inside);
     log_wait(&log, 9);
-    while (count_threads() != threads) {
-        CHECK(now_ms() < end);
-        pause_ms(1);
-    }
+    wait_for_threads(threads);
     start_x(monitor, log_reply);
     log_turn(&log, qmp_monitor_reactor(monitor), 10);
 }

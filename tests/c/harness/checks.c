@@ -182,6 +182,31 @@ int count_descriptors(void)
     return count - 3; /* ".", ".." and the directory itself */
 }
 
+int count_threads(void)
+{
+    DIR *dir = opendir("/proc/self/task");
+    int count = 0;
+
+    CHECK(dir != NULL);
+    while (readdir(dir) != NULL) {
+        count++;
+    }
+    closedir(dir);
+    return count - 2; /* "." and ".." */
+}
+
+void wait_for_threads(int count)
+{
+    long long end = now_ms() + LONG;
+
+    while (count_threads() != count) {
+        if (now_ms() > end) {
+            check_failed(__FILE__, __LINE__, "%d threads, expected %d", count_threads(), count);
+        }
+        pause_ms(1);
+    }
+}
+
 long resident_kib(void)
 {
     char line[128];
