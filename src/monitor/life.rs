@@ -183,9 +183,7 @@ impl Reactor {
     /// Waits until no callback of this monitor runs in another thread.
     fn await_callback<'a>(&'a self, mut shared: Guard<'a>, port: usize) -> Guard<'a> {
         while shared.running == Some(port) {
-            shared.role_waiters += 1;
-            shared = self.role.wait(shared).unwrap_or_else(std::sync::PoisonError::into_inner);
-            shared.role_waiters -= 1;
+            shared = self.await_role(shared);
         }
         shared
     }

@@ -102,6 +102,14 @@ impl Reactor {
         Ok(Some(shared))
     }
 
+    /// Waits until a role was given up, a callback has run, or the library's thread has ended. Look again afterwards.
+    pub(super) fn await_role<'a>(&self, mut shared: Guard<'a>) -> Guard<'a> {
+        shared.role_waiters += 1;
+        shared = self.role.wait(shared).unwrap_or_else(std::sync::PoisonError::into_inner);
+        shared.role_waiters -= 1;
+        shared
+    }
+
     /// Does I/O until there is a callback to run, the deadline is there, or somebody wakes it.
     fn gather<'a>(
         &'a self,

@@ -13,26 +13,32 @@ pub(super) struct Worker {
     thread: Thread,
     /// Asked to end with the turn that it is in.
     stopping: bool,
+    /// It turns no more: only joining it is left.
+    ended: bool,
 }
 
 impl Reactor {
     /// Lets a thread of the library turn the reactor. It takes no signals.
     pub fn start(self: &Arc<Self>) -> Result<()> {
         let mut shared = self.lock()?;
-        if shared.worker.as_ref().is_some_and(|worker| worker.stopping) {
-            // A callback asked it to stop; nobody has joined it yet.
+        loop {
+            let asked = shared.worker.as_ref().is_some_and(|worker| worker.stopping || worker.ended);
+            if (shared.worker.is_some() && !asked) || (shared.stopping && is_own(&shared)) {
+                return Err(Error::new(Code::State, "the reactor is started already"));
+            }
+            if !asked && !shared.stopping {
+                break;
+            }
+            // The one before has to end first, and to be joined if nobody is at it.
             drop(shared);
             self.stop()?;
             shared = self.lock()?;
-        }
-        if shared.worker.is_some() {
-            return Err(Error::new(Code::State, "the reactor is started already"));
         }
         self.waker(&shared)?;
         let reactor = Arc::clone(self);
         let thread = Thread::spawn_without_signals(move || reactor.work())
             .map_err(|why| system("the reactor's thread cannot be started", &why))?;
-        shared.worker = Some(Worker { thread, stopping: false });
+        shared.worker = Some(Worker { thread, stopping: false, ended: false });
         Ok(())
     }
 
@@ -40,16 +46,20 @@ impl Reactor {
     /// only asks.
     pub fn stop(&self) -> Result<()> {
         let mut shared = self.lock()?;
-        let own = shared.dispatcher == Some(this_thread()) && in_callback();
-        let Some(worker) = &mut shared.worker else { return Ok(()) };
-        worker.stopping = true;
-        self.end_sleep(&mut shared);
-        if own {
+        self.ask_to_end(&mut shared);
+        let ended = shared.worker.as_ref().is_some_and(|worker| worker.ended);
+        if is_own(&shared) && !ended {
             return Ok(());
         }
-        let worker = shared.worker.take();
+        let Some(worker) = shared.worker.take() else {
+            // Another thread joins it, or it was detached.
+            while shared.stopping && shared.worker.is_none() {
+                shared = self.await_role(shared);
+            }
+            return Ok(());
+        };
         drop(shared);
-        join(worker);
+        worker.thread.join();
         Ok(())
     }
 
@@ -63,17 +73,17 @@ impl Reactor {
     /// After a share was given up: with none left nobody can turn any more. `stop`: end the thread in any case.
     pub(super) fn retire<'a>(&'a self, mut shared: Guard<'a>, stop: bool) {
         let last = shared.shares == 0;
-        if let Some(worker) = shared.worker.as_mut().filter(|_| last || stop) {
-            worker.stopping = true;
-            self.end_sleep(&mut shared);
-            let worker = shared.worker.take();
+        if last || stop {
+            self.ask_to_end(&mut shared);
+        }
+        if let Some(worker) = shared.worker.take_if(|_| last || stop) {
             let own = shared.dispatcher == Some(this_thread()) || in_callback();
             drop(shared);
             if own {
                 // It ends with its turn; nobody waits for that.
                 drop(worker);
             } else {
-                join(worker);
+                worker.thread.join();
             }
             shared = self.lock_to_end();
         }
@@ -86,35 +96,44 @@ impl Reactor {
     }
 
     fn work(&self) {
-        loop {
-            let Ok(mut shared) = self.lock() else { return };
-            if is_stopping(&shared) {
-                shared.stopping = false;
-                return;
-            }
-            if self.turn_with(shared, None, false).is_err() {
-                return;
+        while let Ok(shared) = self.lock() {
+            if is_stopping(&shared) || self.turn_with(shared, None, false).is_err() {
+                break;
             }
         }
+        let mut shared = self.lock_to_end();
+        // Only this thread says that it has ended: a reactor that stayed "stopping" would never wait again.
+        shared.stopping = false;
+        if let Some(worker) = &mut shared.worker {
+            worker.ended = true;
+        }
+        self.role.notify_all();
     }
 
-    fn end_sleep(&self, shared: &mut Guard<'_>) {
+    /// Asks the thread to end, if there is one that turns, and ends its sleep.
+    fn ask_to_end(&self, shared: &mut Guard<'_>) {
+        let Some(worker) = shared.worker.as_mut().filter(|worker| !worker.ended) else { return };
+        worker.stopping = true;
         shared.stopping = true;
+        self.end_turn(shared);
+        self.role.notify_all();
+    }
+
+    /// Lets the turn that waits, if one does, look around.
+    fn end_turn(&self, shared: &mut Guard<'_>) {
         self.interrupt(shared);
         if let Some(seat) = shared.turner {
             shared.hub.seats.notify(seat);
         }
-        self.role.notify_all();
     }
 }
 
-/// Should the thread end? A thread whose handle is gone was detached.
+/// Is this a callback that the reactor's own dispatcher runs?
+fn is_own(shared: &Shared) -> bool {
+    shared.dispatcher == Some(this_thread()) && in_callback()
+}
+
+/// Should the thread end? A thread whose handle is gone was detached, or is being joined.
 fn is_stopping(shared: &Shared) -> bool {
     shared.worker.as_ref().is_none_or(|worker| worker.stopping)
-}
-
-fn join(worker: Option<Worker>) {
-    if let Some(worker) = worker {
-        worker.thread.join();
-    }
 }
