@@ -153,8 +153,9 @@ impl Reactor {
                 self.interrupt(shared);
             }
         }
-        // A turn that waits for the lead holds the dispatcher's role: callbacks need no lead.
-        if let Some(seat) = shared.turner.filter(|_| callbacks) {
+        // A turn that waits for the lead holds the dispatcher's role: callbacks need no lead. A wake has reached the
+        // leader alone.
+        if let Some(seat) = shared.turner.filter(|_| callbacks || self.wake_pending()) {
             shared.hub.seats.notify(seat);
         }
         shared.show(self.wake_pending());
