@@ -153,6 +153,10 @@ impl Shared {
     /// Ends a call that nobody answered: its deadline has come, or it was cancelled.
     pub(super) fn give_up(&mut self, call: u32, code: Code) {
         let Some(entry) = self.hub.calls.get(call as usize) else { return };
+        if matches!(entry.waiter, Waiter::Thread(_, Some(_))) {
+            // Answered: its thread has not come to see it yet.
+            return;
+        }
         let timeout = entry.timeout.map_or_else(|| "the deadline".to_owned(), |ms| format!("{ms} ms"));
         let connect = matches!(entry.asked, Asked::Link);
         let port = entry.mon;
