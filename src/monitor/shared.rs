@@ -88,6 +88,12 @@ impl Shared {
         }
     }
 
+    /// Must turns come to an end: because the library's thread is asked to, or because nobody is left who could wake
+    /// them?
+    pub(super) fn is_ending(&self) -> bool {
+        self.stopping || self.shares == 0
+    }
+
     /// The earliest deadline of all.
     pub(super) fn first_deadline(&self) -> Option<Instant> {
         match (self.core.first_deadline(), self.hub.timers.first()) {

@@ -120,7 +120,7 @@ impl Reactor {
     ) -> Result<Guard<'a>> {
         let mut last = look;
         loop {
-            last |= shared.stopping || self.wake.swap(false, Ordering::AcqRel);
+            last |= shared.is_ending() || self.wake.swap(false, Ordering::AcqRel);
             let wait = !last && shared.hub.queue.is_empty();
             if shared.lead.is_some() {
                 shared = self.round(shared, if wait { Until::at(deadline) } else { Until::Now }, true)?;
@@ -128,7 +128,7 @@ impl Reactor {
                 shared = self.sit(shared, seat, deadline, Awaited::Turn)?;
             }
             let late = deadline.is_some_and(|at| at <= Instant::now());
-            let done = !wait || late || shared.stopping || !shared.hub.queue.is_empty();
+            let done = !wait || late || shared.is_ending() || !shared.hub.queue.is_empty();
             if done || self.wake.swap(false, Ordering::AcqRel) {
                 return Ok(shared);
             }

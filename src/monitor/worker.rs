@@ -91,6 +91,8 @@ impl Reactor {
             shared.dispatcher = Some(this_thread());
             shared = self.run_all(shared);
             shared.dispatcher = None;
+        } else if last {
+            self.end_turn(&mut shared);
         }
         self.leave(&mut shared);
     }
