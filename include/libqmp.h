@@ -324,10 +324,11 @@ qmp_monitor *qmp_monitor_open(qmp_reactor *reactor_or_null, const char *target, 
 // link it does nothing. The monitor can connect again. Returns 0, or -1 and an error. Since 0.1.
 int32_t qmp_monitor_disconnect(qmp_monitor *monitor, qmp_error **err);
 
-// Frees a monitor: waits for a callback of it that runs in another thread (hold no lock that it takes), ends open
-// requests with CANCELED, runs their callbacks and every free callback in this thread, and returns: nothing of the
-// monitor runs afterwards. Inside a callback, of any reactor, it waits for nothing: the rest runs in a turn of the
-// monitor's own reactor. Calls of other threads that are inside end with CANCELED. NULL is allowed. Since 0.1.
+// Frees a monitor: waits for a callback of it that runs in another thread, and, before it runs any itself, for one of
+// another monitor of the reactor (hold no lock that they take); ends open requests with CANCELED, runs their callbacks
+// and every free callback in this thread, and returns: nothing of the monitor runs afterwards. Inside a callback, of
+// any reactor, it waits for nothing: the rest runs in a turn of the monitor's own reactor. Calls of other threads that
+// are inside end with CANCELED. NULL is allowed. Since 0.1.
 void qmp_monitor_free(qmp_monitor *monitor);
 
 // The reactor that drives the monitor, borrowed from it: do not free it. NULL for NULL. Since 0.1.

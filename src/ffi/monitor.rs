@@ -124,10 +124,11 @@ pub unsafe extern "C" fn qmp_monitor_disconnect(monitor: *mut qmp_monitor, err: 
     enter(err, || of(monitor)?.disconnect().map(|()| 0))
 }
 
-/// Frees a monitor: waits for a callback of it that runs in another thread (hold no lock that it takes), ends open
-/// requests with CANCELED, runs their callbacks and every free callback in this thread, and returns: nothing of the
-/// monitor runs afterwards. Inside a callback, of any reactor, it waits for nothing: the rest runs in a turn of the
-/// monitor's own reactor. Calls of other threads that are inside end with CANCELED. NULL is allowed. Since 0.1.
+/// Frees a monitor: waits for a callback of it that runs in another thread, and, before it runs any itself, for one of
+/// another monitor of the reactor (hold no lock that they take); ends open requests with CANCELED, runs their callbacks
+/// and every free callback in this thread, and returns: nothing of the monitor runs afterwards. Inside a callback, of
+/// any reactor, it waits for nothing: the rest runs in a turn of the monitor's own reactor. Calls of other threads that
+/// are inside end with CANCELED. NULL is allowed. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_free(monitor: *mut qmp_monitor) {
     if !monitor.is_null() {

@@ -305,6 +305,12 @@ impl Hub {
         taken
     }
 
+    /// Are there callbacks of a monitor that must come?
+    pub fn has_jobs(&self, port: usize) -> bool {
+        let must = |job: &Job| job.mon() == port && matches!(job, Job::Reply { .. } | Job::Done { .. });
+        self.batch.iter().chain(&self.queue).any(must)
+    }
+
     /// The next monitor that was freed in a callback, and of which something is left.
     pub fn next_farewell(&self) -> Option<usize> {
         self.queue.iter().find(|job| matches!(job, Job::Farewell { .. })).map(Job::mon)

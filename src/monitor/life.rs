@@ -135,12 +135,16 @@ impl Monitor {
             reactor.settle(&mut shared);
         } else {
             reactor.settle(&mut shared);
-            shared = reactor.await_callback(shared, port);
+            shared = reactor.await_callbacks(shared, port);
             let jobs = shared.hub.take_jobs(port);
             let gone = shared.hub.mons.try_remove(port);
-            drop(shared);
-            callback(|| self.say_farewell(jobs, gone));
-            shared = reactor.lock_to_end();
+            if jobs.is_empty() {
+                drop(shared);
+                callback(|| self.say_farewell(jobs, gone));
+                shared = reactor.lock_to_end();
+            } else {
+                shared = reactor.unlocked(shared, port, || self.say_farewell(jobs, gone));
+            }
         }
         reactor.retire(shared, false);
     }
@@ -180,9 +184,10 @@ impl Shared {
 }
 
 impl Reactor {
-    /// Waits until no callback of this monitor runs in another thread.
-    fn await_callback<'a>(&'a self, mut shared: Guard<'a>, port: usize) -> Guard<'a> {
-        while shared.running == Some(port) {
+    /// Waits until no callback of this monitor runs in another thread; nor of another one, if this one's are still to
+    /// run.
+    fn await_callbacks<'a>(&'a self, mut shared: Guard<'a>, port: usize) -> Guard<'a> {
+        while shared.running.is_some_and(|(running, _)| running == port || shared.hub.has_jobs(port)) {
             shared = self.await_role(shared);
         }
         shared

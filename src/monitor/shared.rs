@@ -36,8 +36,8 @@ pub(super) struct Shared {
     pub asleep: Option<Sleep>,
     /// Who runs callbacks.
     pub dispatcher: Option<usize>,
-    /// The monitor whose callback runs.
-    pub running: Option<usize>,
+    /// The monitor whose callback runs, and the thread that it runs in.
+    pub running: Option<(usize, usize)>,
     /// How many threads wait for the dispatcher's role or the end of a callback.
     pub role_waiters: usize,
     /// The seat of a `turn` that waits for the lead.

@@ -147,7 +147,10 @@ impl Reactor {
         let texts = shared.hub.begin_batch();
         self.settle(&mut shared);
         let mut count = 0;
-        while let Some(job) = shared.hub.batch.pop_front() {
+        loop {
+            // It stays in the batch meanwhile: who frees its monitor finds it there.
+            shared = self.await_callback(shared);
+            let Some(job) = shared.hub.batch.pop_front() else { break };
             count += usize::from(!matches!(job, Job::Farewell { .. }));
             shared = self.run_job(shared, job, &texts);
         }
@@ -155,6 +158,7 @@ impl Reactor {
         // Monitors freed in these callbacks: the rest of them runs at the end of this turn.
         while let Some(port) = shared.hub.next_farewell() {
             let ran;
+            shared = self.await_callback(shared);
             (shared, ran) = self.run_farewell(shared, port);
             count += ran;
         }
@@ -166,12 +170,8 @@ impl Reactor {
         let jobs = shared.hub.take_jobs(port);
         let count = jobs.len();
         let gone = shared.hub.mons.try_remove(port);
-        let keep = gone.as_ref().and_then(|mon| mon.keep.clone());
-        drop(shared);
-        if let Some(keep) = keep {
-            callback(|| keep.say_farewell(jobs, gone));
-        }
-        (self.lock_to_end(), count)
+        let Some(keep) = gone.as_ref().and_then(|mon| mon.keep.clone()) else { return (shared, count) };
+        (self.unlocked(shared, port, || keep.say_farewell(jobs, gone)), count)
     }
 
     /// Runs everything: nobody will turn this reactor again.
@@ -214,10 +214,10 @@ impl Reactor {
                 }
             }
             Job::Reply { handler, outcome, .. } => {
-                return self.unlocked(shared, &handle, || handler(&handle, outcome));
+                return self.unlocked(shared, port, || handler(&handle, outcome));
             }
             Job::Done { handler, outcome, .. } => {
-                return self.unlocked(shared, &handle, || handler(&handle, outcome));
+                return self.unlocked(shared, port, || handler(&handle, outcome));
             }
             Job::Farewell { .. } => {}
         }
@@ -241,7 +241,7 @@ impl Reactor {
         else {
             return shared;
         };
-        shared = self.unlocked(shared, handle, || handler(handle, name, json));
+        shared = self.unlocked(shared, handle.key(), || handler(handle, name, json));
         match find(&mut shared) {
             Some(at) => {
                 if let Some(mon) = shared.hub.mons.get_mut(handle.key()) {
@@ -258,9 +258,18 @@ impl Reactor {
         }
     }
 
-    /// Runs a callback with the lock let go. A panic of a Rust callback goes on after the books are in order.
-    fn unlocked<'a>(&'a self, mut shared: Guard<'a>, handle: &Arc<Monitor>, run: impl FnOnce()) -> Guard<'a> {
-        shared.running = Some(handle.key());
+    /// Waits until no callback runs: one runs at a time, although a thread that frees a monitor is no dispatcher.
+    fn await_callback<'a>(&self, mut shared: Guard<'a>) -> Guard<'a> {
+        while shared.running.is_some() {
+            shared = self.await_role(shared);
+        }
+        shared
+    }
+
+    /// Runs callbacks of a monitor with the lock let go; nobody else's may be running. A panic of a Rust callback goes on
+    /// after the books are in order.
+    pub(super) fn unlocked<'a>(&'a self, mut shared: Guard<'a>, port: usize, run: impl FnOnce()) -> Guard<'a> {
+        shared.running = Some((port, this_thread()));
         drop(shared);
         let outcome = catch_unwind(AssertUnwindSafe(|| callback(run)));
         let mut shared = self.lock_to_end();
@@ -269,7 +278,7 @@ impl Reactor {
             self.role.notify_all();
         }
         if let Err(panic) = outcome {
-            shared.dispatcher = None;
+            shared.dispatcher = shared.dispatcher.filter(|thread| *thread != this_thread());
             drop(shared);
             resume_unwind(panic);
         }

@@ -87,7 +87,9 @@ impl Reactor {
             }
             shared = self.lock_to_end();
         }
-        if last && shared.dispatcher.is_none() {
+        // Inside a callback nothing is waited for: the thread whose callback runs retires after it.
+        let clear = shared.dispatcher.is_none() && (shared.running.is_none() || !in_callback());
+        if last && clear {
             shared.dispatcher = Some(this_thread());
             shared = self.run_all(shared);
             shared.dispatcher = None;
@@ -130,9 +132,10 @@ impl Reactor {
     }
 }
 
-/// Is this a callback that the reactor's own dispatcher runs?
+/// Is this a callback of this reactor? Its thread may have to wait for it.
 fn is_own(shared: &Shared) -> bool {
-    shared.dispatcher == Some(this_thread()) && in_callback()
+    let runs = shared.running.map(|(_, thread)| thread);
+    in_callback() && [shared.dispatcher, runs].contains(&Some(this_thread()))
 }
 
 /// Should the thread end? A thread whose handle is gone was detached, or is being joined.
