@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 use crate::error::{Code, Error, Result};
 use crate::monitor::Timeout;
+use crate::monitor::command::too_many;
+use crate::sys::socket::MAX_FDS;
 use error::qmp_error;
 
 /// What a function returns when it has failed.
@@ -96,6 +98,8 @@ fn descriptors<'a>(fds: *const i32, count: usize) -> Result<&'a [i32]> {
     match (fds.is_null(), count) {
         (_, 0) => Ok(&[]),
         (true, _) => Err(null("fds")),
+        // Looked at before the array is: a negative count is a very large one by now.
+        (false, count) if count > MAX_FDS => Err(too_many(count)),
         // SAFETY: not NULL, so `count` descriptors that live through the call.
         (false, _) => Ok(unsafe { std::slice::from_raw_parts(fds, count) }),
     }

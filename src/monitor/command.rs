@@ -231,11 +231,15 @@ fn timeout_of(shared: &Shared, call: u32) -> Option<u32> {
     shared.hub.calls.get(call as usize).and_then(|call| call.timeout)
 }
 
+/// The error of a request with so many descriptors.
+pub fn too_many(count: usize) -> Error {
+    Error::new(Code::InvalidArgument, format!("{count} descriptors with one request, expected at most {MAX_FDS}"))
+}
+
 /// Duplicates of the caller's descriptors, who keeps his own.
 fn duplicate(fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
     if fds.len() > MAX_FDS {
-        let text = format!("{} descriptors with one request, expected at most {MAX_FDS}", fds.len());
-        return Err(Error::new(Code::InvalidArgument, text));
+        return Err(too_many(fds.len()));
     }
     let each = |fd: &RawFd| {
         crate::sys::duplicate(*fd)

@@ -4,7 +4,7 @@
 //! in epoll and does the I/O ([`roles`]), the *dispatcher* runs callbacks ([`turn`]). The lock is never held while a
 //! callback runs, while a thread waits, or while a handler of the application is dropped.
 
-mod command;
+pub mod command;
 mod connect;
 pub mod hub;
 pub mod inside;

@@ -80,6 +80,9 @@ static void bad_descriptors(void)
     }
     CHECK(qmp_monitor_run_with_fds(monitor, request, many, 300, LONG, &error) == NULL);
     CHECK_ERROR(error, INVALID_ARGUMENT, "300");
+    /* A count that no array can have: what a -1 becomes. */
+    CHECK(qmp_monitor_run_with_fds(monitor, request, many, SIZE_MAX, LONG, &error) == NULL);
+    CHECK_ERROR(error, INVALID_ARGUMENT, "descriptors");
 }
 
 static void not_over_tcp(void)
