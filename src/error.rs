@@ -164,6 +164,11 @@ impl Error {
         self
     }
 
+    /// Does it name a target already?
+    pub fn is_named(&self) -> bool {
+        !self.0.about.is_empty()
+    }
+
     /// The kind of failure.
     pub fn code(&self) -> Code {
         self.0.code

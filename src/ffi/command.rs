@@ -5,8 +5,10 @@ use std::ffi::{c_char, c_void};
 use super::buffer::{give, qmp_buffer};
 use super::callback::{UserData, qmp_free_cb, qmp_reply_cb};
 use super::error::qmp_error;
-use super::monitor::{of, qmp_monitor};
+use super::monitor::{of, on, qmp_monitor};
 use super::{bytes, descriptors, enter, text, timeout};
+use crate::error::Result;
+use crate::monitor::Monitor;
 
 /// Sends a whole QMP command, {"execute": "query-status"} (members execute or exec-oob, arguments, id; qmp-spec,
 /// "Issuing Commands"), and waits for the whole reply. The request's id, any JSON value, comes back in it byte for byte;
@@ -21,7 +23,7 @@ pub unsafe extern "C" fn qmp_monitor_run(
     timeout_ms: i32,
     err: *mut *mut qmp_error,
 ) -> *mut qmp_buffer {
-    enter(err, || of(monitor)?.run(bytes(request, "request")?, &[], timeout(timeout_ms)?).map(give))
+    enter(err, || ask(monitor, request, |monitor, request| monitor.run(request, &[], timeout(timeout_ms)?).map(give)))
 }
 
 /// Sends a command by its name, with arguments that are one JSON object or NULL, and waits for the value of "return".
@@ -35,8 +37,12 @@ pub unsafe extern "C" fn qmp_monitor_execute(
     err: *mut *mut qmp_error,
 ) -> *mut qmp_buffer {
     enter(err, || {
-        let arguments = if arguments_or_null.is_null() { None } else { Some(bytes(arguments_or_null, "arguments")?) };
-        of(monitor)?.execute(text(command, "command")?, arguments, timeout(timeout_ms)?).map(give)
+        let command = text(command, "command");
+        on(monitor, command.as_deref().unwrap_or_default(), |monitor| {
+            let arguments =
+                (!arguments_or_null.is_null()).then(|| bytes(arguments_or_null, "arguments")).transpose()?;
+            monitor.execute(command.clone()?, arguments, timeout(timeout_ms)?).map(give)
+        })
     })
 }
 
@@ -53,8 +59,9 @@ pub unsafe extern "C" fn qmp_monitor_run_with_fds(
     err: *mut *mut qmp_error,
 ) -> *mut qmp_buffer {
     enter(err, || {
-        let fds = descriptors(fds, n_fds)?;
-        of(monitor)?.run(bytes(request, "request")?, fds, timeout(timeout_ms)?).map(give)
+        ask(monitor, request, |monitor, request| {
+            monitor.run(request, descriptors(fds, n_fds)?, timeout(timeout_ms)?).map(give)
+        })
     })
 }
 
@@ -95,9 +102,10 @@ pub unsafe extern "C" fn qmp_monitor_start_with_fds(
 ) -> u64 {
     let user = UserData::new(user_data, free);
     enter(err, move || {
-        let handler = user.reply_handler(callback)?;
-        let fds = descriptors(fds, n_fds)?;
-        of(monitor)?.start(bytes(request, "request")?, fds, timeout(timeout_ms)?, handler)
+        ask(monitor, request, |monitor, request| {
+            let handler = user.reply_handler(callback)?;
+            monitor.start(request, descriptors(fds, n_fds)?, timeout(timeout_ms)?, handler)
+        })
     })
 }
 
@@ -107,4 +115,16 @@ pub unsafe extern "C" fn qmp_monitor_start_with_fds(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_cancel(monitor: *mut qmp_monitor, id: u64) -> i32 {
     enter(std::ptr::null_mut(), || of(monitor)?.cancel(id).map(|()| 0))
+}
+
+/// Does something with a request: an error names the target and the request's command, as far as it can be told.
+fn ask<T>(
+    monitor: *const qmp_monitor,
+    request: *const c_char,
+    body: impl FnOnce(&Monitor, &[u8]) -> Result<T>,
+) -> Result<T> {
+    on(monitor, "", |monitor| {
+        let request = bytes(request, "request")?;
+        body(monitor, request).map_err(|why| monitor.named_request(why, request))
+    })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::buffer::{give, qmp_buffer};
 use super::callback::{UserData, qmp_event_cb, qmp_free_cb};
 use super::error::qmp_error;
-use super::monitor::{of, qmp_monitor};
+use super::monitor::{of, on, qmp_monitor};
 use super::{enter, shared, text_or_null, timeout};
 use crate::events::Events;
 
@@ -28,8 +28,10 @@ pub unsafe extern "C" fn qmp_monitor_subscribe(
 ) -> u64 {
     let user = UserData::new(user_data, free);
     enter(err, move || {
-        let handler = user.event_handler(callback)?;
-        of(monitor)?.subscribe(text_or_null(event_or_null, "event")?, handler)
+        on(monitor, "subscribe", |monitor| {
+            let handler = user.event_handler(callback)?;
+            monitor.subscribe(text_or_null(event_or_null, "event")?, handler)
+        })
     })
 }
 
@@ -50,7 +52,7 @@ pub unsafe extern "C" fn qmp_monitor_events(
     err: *mut *mut qmp_error,
 ) -> *mut qmp_events {
     enter(err, || {
-        let events = of(monitor)?.events(text_or_null(event_or_null, "event")?)?;
+        let events = on(monitor, "events", |monitor| monitor.events(text_or_null(event_or_null, "event")?))?;
         Ok(Arc::into_raw(events).cast_mut().cast())
     })
 }
@@ -64,7 +66,10 @@ pub unsafe extern "C" fn qmp_events_next(
     timeout_ms: i32,
     err: *mut *mut qmp_error,
 ) -> *mut qmp_buffer {
-    enter(err, || shared(events.cast::<Events>(), "events")?.next(timeout(timeout_ms)?).map(give))
+    enter(err, || {
+        let events = shared(events.cast::<Events>(), "events")?;
+        timeout(timeout_ms).and_then(|timeout| events.next(timeout)).map(give).map_err(|why| events.named(why))
+    })
 }
 
 /// A descriptor to watch for reading: it is readable while qmp_events_next(events, 0) would return at once with

@@ -55,10 +55,7 @@ pub unsafe extern "C" fn qmp_monitor_set(
     value: *const c_char,
     err: *mut *mut qmp_error,
 ) -> i32 {
-    enter(err, || {
-        let monitor = of(monitor)?;
-        monitor.set(text(option, "option")?, text(value, "value")?).map(|()| 0)
-    })
+    enter(err, || on(monitor, "", |monitor| monitor.set(text(option, "option")?, text(value, "value")?).map(|()| 0)))
 }
 
 /// Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist yet or
@@ -74,7 +71,7 @@ pub unsafe extern "C" fn qmp_monitor_connect(
     timeout_ms: i32,
     err: *mut *mut qmp_error,
 ) -> i32 {
-    enter(err, || of(monitor)?.connect(timeout(timeout_ms)?).map(|()| 0))
+    enter(err, || on(monitor, "connect", |monitor| monitor.connect(timeout(timeout_ms)?).map(|()| 0)))
 }
 
 /// Begins to connect and returns at once; `callback` runs once, in a turn, when it has ended. Returns 0, or -1 and an
@@ -90,8 +87,10 @@ pub unsafe extern "C" fn qmp_monitor_connect_start(
 ) -> i32 {
     let user = UserData::new(user_data, free);
     enter(err, move || {
-        let handler = user.done_handler(callback)?;
-        of(monitor)?.connect_start(timeout(timeout_ms)?, handler).map(|()| 0)
+        on(monitor, "connect", |monitor| {
+            let handler = user.done_handler(callback)?;
+            monitor.connect_start(timeout(timeout_ms)?, handler).map(|()| 0)
+        })
     })
 }
 
@@ -105,9 +104,9 @@ pub unsafe extern "C" fn qmp_monitor_open(
     err: *mut *mut qmp_error,
 ) -> *mut qmp_monitor {
     enter(err, || {
-        let timeout = timeout(timeout_ms)?;
         let monitor = make(reactor_or_null, target)?;
-        match monitor.connect(timeout) {
+        let connected = timeout(timeout_ms).and_then(|timeout| monitor.connect(timeout));
+        match connected.map_err(|why| monitor.named(why, "connect")) {
             Ok(()) => Ok(Arc::into_raw(monitor).cast_mut().cast()),
             Err(why) => {
                 monitor.free();
@@ -185,7 +184,17 @@ pub unsafe extern "C" fn qmp_monitor_domains(
     timeout_ms: i32,
     err: *mut *mut qmp_error,
 ) -> *mut qmp_buffer {
-    enter(err, || of(monitor)?.domains(timeout(timeout_ms)?).map(give))
+    enter(err, || on(monitor, "domains", |monitor| monitor.domains(timeout(timeout_ms)?)).map(give))
+}
+
+/// Does something with the caller's monitor: an error that names nothing yet names its target, and this command.
+pub(super) fn on<T>(
+    monitor: *const qmp_monitor,
+    command: &str,
+    body: impl FnOnce(&Arc<Monitor>) -> Result<T>,
+) -> Result<T> {
+    let monitor = of(monitor)?;
+    body(&monitor).map_err(|why| monitor.named(why, command))
 }
 
 /// A share of our own in the caller's monitor.

@@ -59,6 +59,11 @@ impl Monitor {
         Ok(id)
     }
 
+    /// An error of this request: it names the target and the command, as far as that can be told.
+    pub fn named_request(&self, error: Error, request: &[u8]) -> Error {
+        if error.is_named() { error } else { self.named(error, &command_of(Text::Whole(request))) }
+    }
+
     /// Ends an open request with CANCELED; 0: all of them, also those that threads wait for.
     pub fn cancel(&self, id: u64) -> Result<()> {
         let mut shared = self.reactor().lock()?;

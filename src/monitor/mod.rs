@@ -172,7 +172,7 @@ impl Monitor {
     }
 
     /// An error of this monitor: it names the target and the command.
-    fn named(&self, error: Error, command: &str) -> Error {
+    pub fn named(&self, error: Error, command: &str) -> Error {
         error.about(&self.target.to_string_lossy(), command)
     }
 }

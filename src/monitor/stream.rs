@@ -26,7 +26,12 @@ impl Events {
 
     /// The next event, waiting for it at most this long.
     pub fn next(&self, timeout: Timeout) -> Result<Buffer> {
-        self.try_next(timeout).map_err(|why| why.about(&self.target, "events"))
+        self.try_next(timeout).map_err(|why| self.named(why))
+    }
+
+    /// An error of this stream: it names the target.
+    pub fn named(&self, error: Error) -> Error {
+        error.about(&self.target, "events")
     }
 
     /// A descriptor that is readable while [`Events::next`] would return at once. Somebody must turn the reactor.
