@@ -91,13 +91,15 @@ fn unresolved(why: &io::Error) -> Error {
     Error::from_io(Code::Connect, "the address cannot be resolved", why)
 }
 
-/// Duplicates a descriptor of the caller, who keeps his own. It must be a stream socket.
+/// Duplicates a descriptor of the caller, who keeps his own. It must be a stream socket, and becomes non-blocking, which
+/// all its owners share.
 pub fn adopt(fd: i32) -> Result<OwnedFd> {
     let bad = |why: io::Error| Error::from_io(Code::InvalidArgument, format!("descriptor {fd} cannot be used"), &why);
     let socket = crate::sys::duplicate(fd).map_err(bad)?;
     if !sys::is_stream(socket.as_fd()) {
         return Err(Error::new(Code::InvalidArgument, format!("descriptor {fd} is not a stream socket")));
     }
+    sys::set_nonblocking(socket.as_fd()).map_err(bad)?;
     Ok(socket)
 }
 

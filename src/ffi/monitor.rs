@@ -25,8 +25,8 @@ pub const QMP_STATE_CONNECTED: i32 = 2;
 pub const QMP_STATE_DISCONNECTED: i32 = 3;
 
 /// Makes a monitor for a target, without any I/O. Targets: "unix:PATH", "unix:@NAME" (abstract), "tcp:HOST:PORT" (an
-/// IPv6 address in brackets), "fd:N" (a connected stream socket; it is duplicated, the caller closes his own), and libvirt
-/// URIs with a domain, "qemu:///system#DOMAIN", "qemu:///session#DOMAIN", "qemu+unix:///system?socket=PATH#DOMAIN",
+/// IPv6 address in brackets), "fd:N" (a connected stream socket; it is duplicated, the caller closes his own; the open
+/// file that both share becomes non-blocking, and the end of the link shuts it down), and libvirt URIs with a domain, "qemu:///system#DOMAIN", "qemu:///session#DOMAIN", "qemu+unix:///system?socket=PATH#DOMAIN",
 /// "qemu+tcp://HOST:PORT/system#DOMAIN". DOMAIN is a UUID, a name (percent-decoded: a # in it is %23) or id:N; without it
 /// the monitor is the hypervisor's, and runs no commands. Monitors of one reactor with the same URI share a connection.
 /// `reactor_or_null` drives it; with NULL it gets a reactor of its own (qmp_monitor_reactor). Returns a monitor that the

@@ -1,4 +1,5 @@
-/* fd:N is duplicated by new: the caller closes his own. It connects once; after that it is UNSUPPORTED. */
+/* fd:N is duplicated by new: the caller closes his own, and the open file becomes non-blocking. It connects once; after
+ * that it is UNSUPPORTED. */
 #include "harness.h"
 
 #include <fcntl.h>
@@ -43,7 +44,9 @@ int main(void)
     int fds[2];
 
     snprintf(target, sizeof target, "fd:%d", fd);
+    CHECK_INT(fcntl(copy, F_GETFL) & O_NONBLOCK, 0);
     monitor = NEW(target);
+    CHECK((fcntl(copy, F_GETFL) & O_NONBLOCK) != 0);
     close(fd);
     CHECK_STR(qmp_monitor_target(monitor), target);
     CHECK_INT(qmp_monitor_set(monitor, "listen", "on", &error), -1);
