@@ -18,21 +18,15 @@ RELEASE := $(TARGET)/release
 BUILD := $(TARGET)/make
 PEDANTIC := -Wall -Wextra -Wpedantic -Werror
 EXAMPLES := $(patsubst examples-c/%.c,$(BUILD)/%,$(wildcard examples-c/*.c))
-PKGCONFIG := $(BUILD)/libqmp.pc
 
 .PHONY: all library examples demo setup-demo setup-test test test-c lint install uninstall bench-client clean
 
-all: library $(PKGCONFIG)
+all: library
 
 library:
 	$(CARGO) build --release --locked
 	@mkdir -p $(BUILD)
 	@ln -sf ../release/libqmp.so $(BUILD)/libqmp.so.$(SOVERSION)
-
-# Made each time: the folders may be others than last time.
-$(PKGCONFIG): libqmp.pc.in FORCE
-	@mkdir -p $(BUILD)
-	@sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@includedir@|$(INCLUDEDIR)|; s|@version@|$(VERSION)|' $< >$@
 
 examples: $(EXAMPLES)
 
@@ -75,14 +69,20 @@ bench-client: library
 	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(PEDANTIC) -Iinclude -o $(BUILD)/bench-client benches/bench-client.c \
 	    -L$(RELEASE) -lqmp -Wl,-rpath,$(abspath $(BUILD))
 
-install: all
+# Builds only what was never built: root, who installs as a rule, need not have cargo, and leaves no files of his here.
+$(RELEASE)/libqmp.so:
+	$(MAKE) library
+
+install: $(RELEASE)/libqmp.so
 	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(INSTALL) -m 644 include/libqmp.h $(DESTDIR)$(INCLUDEDIR)/libqmp.h
 	$(INSTALL) -m 755 $(RELEASE)/libqmp.so $(DESTDIR)$(LIBDIR)/libqmp.so.$(VERSION)
 	ln -sf libqmp.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libqmp.so.$(SOVERSION)
 	ln -sf libqmp.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libqmp.so
 	$(INSTALL) -m 644 $(RELEASE)/libqmp.a $(DESTDIR)$(LIBDIR)/libqmp.a
-	$(INSTALL) -m 644 $(PKGCONFIG) $(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc
+	sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@includedir@|$(INCLUDEDIR)|; s|@version@|$(VERSION)|' \
+	    libqmp.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc
 
 uninstall:
 	rm -f $(DESTDIR)$(INCLUDEDIR)/libqmp.h $(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc $(DESTDIR)$(LIBDIR)/libqmp.a \
@@ -90,5 +90,3 @@ uninstall:
 
 clean:
 	$(CARGO) clean
-
-FORCE:

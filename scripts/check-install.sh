@@ -19,7 +19,9 @@ finish() {
 }
 trap finish EXIT
 
-make -s install PREFIX="$prefix"
+# Root, who installs as a rule, need not have cargo.
+make -s
+make -s install CARGO=no-cargo-here PREFIX="$prefix"
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
 sed -n '/^```c$/,/^```$/p' README.md | sed '/^```/d' >"$scratch/first.c"
 # The words of the page: cc -o first first.c $(pkg-config --cflags --libs libqmp)
