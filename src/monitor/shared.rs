@@ -114,8 +114,9 @@ impl Shared {
         let first = self.first_deadline();
         let Some(watch) = &mut self.watch else { return };
         let free = self.lead.is_some();
-        let callbacks = !self.hub.queue.is_empty() && self.dispatcher.is_none();
-        watch.raise(callbacks || woken || (free && self.core.has_unfinished()));
+        // Callbacks and a wake are for who has the dispatcher's role, while somebody has it.
+        let mine = self.dispatcher.is_none() && (woken || !self.hub.queue.is_empty());
+        watch.raise(mine || (free && self.core.has_unfinished()));
         if free {
             watch.mask(false);
         }

@@ -49,7 +49,15 @@ impl Reactor {
     }
 
     pub(super) fn turn_with(&self, shared: Guard<'_>, deadline: Option<Instant>, look: bool) -> Result<usize> {
-        let Some(mut shared) = self.take_role(shared, deadline, look)? else { return Ok(0) };
+        let (mut shared, taken) = self.take_role(shared, deadline, look)?;
+        if !taken {
+            // What has arrived can be taken without the role; else a foreign loop would see it there, and spin.
+            if shared.lead.is_some() {
+                shared = self.round(shared, Until::Now, false)?;
+                self.leave(&mut shared);
+            }
+            return Ok(0);
+        }
         self.waker(&shared)?;
         let mut seat = None;
         let gathered = self.gather(shared, &mut seat, deadline, look);
@@ -83,12 +91,12 @@ impl Reactor {
         Ok(count)
     }
 
-    /// Becomes the dispatcher. `None`: somebody else was it until the deadline.
-    fn take_role<'a>(&self, mut shared: Guard<'a>, deadline: Option<Instant>, look: bool) -> Result<Option<Guard<'a>>> {
+    /// Becomes the dispatcher. False: somebody else was it until the deadline.
+    fn take_role<'a>(&self, mut shared: Guard<'a>, deadline: Option<Instant>, look: bool) -> Result<(Guard<'a>, bool)> {
         while shared.dispatcher.is_some() {
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             if look || left.is_some_and(|left| left.is_zero()) {
-                return Ok(None);
+                return Ok((shared, false));
             }
             shared.role_waiters += 1;
             let woken = match left {
@@ -99,7 +107,7 @@ impl Reactor {
             shared.role_waiters -= 1;
         }
         shared.dispatcher = Some(this_thread());
-        Ok(Some(shared))
+        Ok((shared, true))
     }
 
     /// Waits until a role was given up, a callback has run, or the library's thread has ended. Look again afterwards.
