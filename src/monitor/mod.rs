@@ -25,12 +25,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use mio::Waker;
-
 use crate::error::{Code, Error, Result};
 use crate::reactor::Core;
 use crate::reactor::lead::Lead;
 use crate::sys::buffer::Buffer;
+use crate::sys::event_fd::Bell;
 use crate::sys::text::Text;
 use shared::{Lock, Shared, system};
 
@@ -47,7 +46,7 @@ pub struct Reactor {
     /// For those who wait for the dispatcher's role, or for a callback to end.
     role: Condvar,
     /// Interrupts a sleeping leader.
-    waker: OnceLock<Waker>,
+    waker: OnceLock<Bell>,
     /// Set by `wake`, consumed by `turn` alone.
     wake: AtomicBool,
     /// mio's epoll descriptor, which lives as long as this.

@@ -5,8 +5,8 @@ use std::os::fd::AsRawFd;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
+use mio::Interest;
 use mio::unix::SourceFd;
-use mio::{Interest, Waker};
 
 use super::Reactor;
 use super::hub::Hub;
@@ -17,6 +17,7 @@ use crate::driver::libvirt::Shape;
 use crate::error::{Code, Error, Result};
 use crate::reactor::lead::Lead;
 use crate::reactor::{Core, TIMER, WAKER};
+use crate::sys::event_fd::Bell;
 use crate::sys::watch::Watch;
 
 /// The lock, held.
@@ -173,16 +174,21 @@ impl Reactor {
         // Asked for once is enough: the next sleep sets it anew.
         shared.asleep = None;
         if let Ok(waker) = self.waker(shared) {
-            let _ = waker.wake();
+            waker.ring();
         }
     }
 
-    /// The waker; made when it is first needed.
-    pub(super) fn waker(&self, shared: &Shared) -> Result<&Waker> {
+    /// The waker; made when it is first needed. Not mio's: that one cannot be tried again after it has failed.
+    pub(super) fn waker(&self, shared: &Shared) -> Result<&Bell> {
         if let Some(waker) = self.waker.get() {
             return Ok(waker);
         }
-        let waker = Waker::new(shared.core.registry(), WAKER).map_err(|why| system("a waker cannot be made", &why))?;
+        let made = Bell::new().and_then(|bell| {
+            let fd = bell.as_raw_fd();
+            mio::event::Source::register(&mut SourceFd(&fd), shared.core.registry(), WAKER, Interest::READABLE)?;
+            Ok(bell)
+        });
+        let waker = made.map_err(|why| system("a waker cannot be made", &why))?;
         Ok(self.waker.get_or_init(|| waker))
     }
 

@@ -39,7 +39,7 @@ impl Reactor {
     pub fn wake(&self) {
         self.wake.store(true, Ordering::Release);
         if let Some(waker) = self.waker.get() {
-            let _ = waker.wake();
+            waker.ring();
         }
     }
 
@@ -58,25 +58,31 @@ impl Reactor {
             }
             return Ok(0);
         }
-        self.waker(&shared)?;
         let mut seat = None;
-        let gathered = self.gather(shared, &mut seat, deadline, look);
-        shared = match gathered {
-            Ok(shared) => shared,
+        // Only a turn that may sleep has to be woken.
+        let wakeable = if look { Ok(()) } else { self.waker(&shared).map(drop) };
+        let gathered = match wakeable {
+            Ok(()) => self.gather(shared, &mut seat, deadline, look),
             Err(why) => {
-                let mut shared = self.lock_to_end();
-                shared.dispatcher = None;
-                self.leave(&mut shared);
-                return Err(why);
+                drop(shared);
+                Err(why)
             }
+        };
+        let failed;
+        (shared, failed) = match gathered {
+            Ok(shared) => (shared, None),
+            Err(why) => (self.lock_to_end(), Some(why)),
         };
         if let Some(seat) = seat {
             shared.turner = None;
             shared.hub.seats.give_back(seat);
         }
-        let (mut shared, count) = self.run_batch(shared);
-        if shared.shares == 0 {
-            shared = self.run_all(shared);
+        let mut count = 0;
+        if failed.is_none() {
+            (shared, count) = self.run_batch(shared);
+            if shared.shares == 0 {
+                shared = self.run_all(shared);
+            }
         }
         shared.dispatcher = None;
         if shared.role_waiters > 0 {
@@ -88,7 +94,7 @@ impl Reactor {
             shared.core.flush(&mut shared.hub);
         }
         self.leave(&mut shared);
-        Ok(count)
+        failed.map_or(Ok(count), Err)
     }
 
     /// Becomes the dispatcher. False: somebody else was it until the deadline.

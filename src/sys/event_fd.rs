@@ -40,6 +40,34 @@ impl EventFd {
     }
 }
 
+/// An eventfd that rings: each time brings an edge to an epoll that watches it, and nobody has to read it.
+#[derive(Debug)]
+pub struct Bell {
+    fd: OwnedFd,
+}
+
+impl Bell {
+    /// A bell that has not rung.
+    pub fn new() -> io::Result<Bell> {
+        // SAFETY: no pointers; the flags are valid.
+        let fd = owned(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        Ok(Bell { fd })
+    }
+
+    /// Rings. A signal handler may do so too.
+    pub fn ring(&self) {
+        let value = 1u64;
+        // SAFETY: `value` is eight bytes long and lives through the call. The counter does not reach its end in any life.
+        unsafe { libc::write(self.fd.as_raw_fd(), (&raw const value).cast(), 8) };
+    }
+}
+
+impl AsRawFd for Bell {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
 impl AsRawFd for EventFd {
     fn as_raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()

@@ -47,7 +47,7 @@ static void by_name(void)
     int before;
 
     /* What the reactor makes on first use is there from now on. */
-    CHECK_INT(qmp_reactor_turn(qmp_monitor_reactor(monitor), 0, &error), 0);
+    CHECK_INT(qmp_reactor_turn(qmp_monitor_reactor(monitor), 1, &error), 0);
     before = count_descriptors();
     qmp_buffer_free(qmp_monitor_run_with_fds(monitor, "{\"execute\": \"getfd\", \"arguments\": {\"fdname\": \"a\"}}",
                                              &fd, 1, LONG, &error));
