@@ -67,8 +67,8 @@ pub unsafe extern "C" fn qmp_monitor_run_with_fds(
 
 /// Sends a whole QMP command and returns at once; `callback` runs once, in a turn, with the answer or an error. Commands
 /// are carried out in the order in which they were started (out-of-band ones apart). What a callback starts is written
-/// when the callbacks of its turn have run. Returns an id for qmp_monitor_cancel, or 0 and an error: then only `free`
-/// has run. Any thread. Since 0.1.
+/// when the callbacks of its turn have run, or when one of them makes a blocking call. Returns an id for
+/// qmp_monitor_cancel, or 0 and an error: then only `free` has run. Any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_start(
     monitor: *mut qmp_monitor,

@@ -34,6 +34,11 @@ impl Reactor {
         mut ready: impl FnMut(&mut Shared) -> Option<T>,
     ) -> Result<(Guard<'a>, Option<T>)> {
         let mut seat = None;
+        {
+            // What this thread's callback put aside has to go out before it waits for what comes of it.
+            let Shared { core, hub, .. } = &mut *shared;
+            core.flush(hub);
+        }
         let found = loop {
             if let Some(found) = ready(&mut shared) {
                 break Some(found);
@@ -48,6 +53,8 @@ impl Reactor {
             } else if late {
                 break None;
             } else {
+                // The leader may have to know what this call has changed.
+                self.settle(&mut shared);
                 shared = self.sit(shared, &mut seat, deadline, what)?;
             }
         };
