@@ -263,12 +263,17 @@ impl Wire {
     /// A TCP connection attempt has ended.
     fn decided(&mut self, io: &mut Io) -> Result<()> {
         let Stage::Dial(mut dialer, socket) = std::mem::replace(&mut self.stage, Stage::Closed) else { return Ok(()) };
-        match sys::connect_result(socket.as_fd()) {
-            Ok(()) if !sys::is_connected(socket.as_fd()) => {
+        let decided = sys::connect_result(socket.as_fd()).and_then(|()| match sys::peer(socket.as_fd()) {
+            // Nobody listens there.
+            sys::Peer::Itself => Err(io::Error::from_raw_os_error(libc::ECONNREFUSED)),
+            other => Ok(other),
+        });
+        match decided {
+            Ok(sys::Peer::None) => {
                 self.stage = Stage::Dial(dialer, socket);
                 Ok(())
             }
-            Ok(()) => {
+            Ok(_) => {
                 // The source is registered for the attempt; a fresh registration starts with a fresh edge.
                 let _ = io.deregister(socket.as_raw_fd());
                 self.open(socket, io)

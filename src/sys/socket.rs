@@ -124,11 +124,32 @@ pub fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     })
 }
 
-/// Does the socket have a peer?
-pub fn is_connected(socket: BorrowedFd<'_>) -> bool {
+/// What the peer of a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// There is none yet.
+    None,
+    /// The socket itself: a TCP socket that dials a port of this machine may be given that very port.
+    Itself,
+    /// Another socket.
+    Other,
+}
+
+/// What is the socket connected to?
+pub fn peer(socket: BorrowedFd<'_>) -> Peer {
     // SAFETY: an all-zero address is a valid value of the type.
-    let mut address: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let (mut own, mut peer): (libc::sockaddr_storage, libc::sockaddr_storage) = unsafe { std::mem::zeroed() };
     let mut len = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `len` bytes to `address`.
-    unsafe { libc::getpeername(socket.as_raw_fd(), (&raw mut address).cast(), &raw mut len) == 0 }
+    // SAFETY: the kernel writes at most `len` bytes to `peer`.
+    if unsafe { libc::getpeername(socket.as_raw_fd(), (&raw mut peer).cast(), &raw mut len) } != 0 {
+        return Peer::None;
+    }
+    let mut own_len = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `own_len` bytes to `own`.
+    let named = unsafe { libc::getsockname(socket.as_raw_fd(), (&raw mut own).cast(), &raw mut own_len) } == 0;
+    // SAFETY: both are that long, and the kernel has written as much.
+    let bytes = |address: &libc::sockaddr_storage| unsafe {
+        std::slice::from_raw_parts(std::ptr::from_ref(address).cast::<u8>(), len as usize).to_vec()
+    };
+    if named && own_len == len && bytes(&own) == bytes(&peer) { Peer::Itself } else { Peer::Other }
 }
