@@ -97,8 +97,8 @@ int main(int argc, char **argv)
     struct pollfd fds[2] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = -1, .events = POLLIN } };
     setvbuf(stdin, NULL, _IONBF, 0); // poll must see what stdio has not given us yet
     if (!vm || !qmp_monitor_subscribe(vm, NULL, on_event, NULL, NULL, &err) || qmp_monitor_connect(vm, 5000, &err)
-        || (fds[1].fd = qmp_reactor_fd(qmp_monitor_reactor(vm), &err)) < 0) {
-        fprintf(stderr, "%s\n", err ? qmp_error_message(err) : "usage: qmp-shell TARGET");
+        || (fds[1].fd = qmp_reactor_fd(qmp_monitor_reactor(vm))) < 0) {
+        fprintf(stderr, "%s\n", err ? qmp_error_message(err) : vm ? "no descriptor left" : "usage: qmp-shell TARGET");
     } else {
         while ((fds[0].fd >= 0 || open_requests > 0) && qmp_monitor_state(vm) == QMP_STATE_CONNECTED) {
             poll(fds, 2, -1);

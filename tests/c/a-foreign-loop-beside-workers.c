@@ -79,9 +79,9 @@ int main(void)
     qmp_monitor *mute = OPEN_ON(reactor, peer_target(silent));
     pthread_t workers[WORKERS];
     qmp_error *error = NULL;
-    int fd = qmp_reactor_fd(reactor, &error);
+    int fd = qmp_reactor_fd(reactor);
 
-    CHECK_OK(fd >= 0, error);
+    CHECK(fd >= 0);
     monitor = OPEN_ON(reactor, peer_target(peer));
     for (int i = 0; i < WORKERS; i++) {
         CHECK_INT(pthread_create(&workers[i], NULL, work, NULL), 0);

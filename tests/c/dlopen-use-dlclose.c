@@ -49,7 +49,7 @@ static void use_once(const char *target)
     LOAD(library, qmp_error_free);
     qmp_reactor *reactor = qmp_reactor_new_(&error);
     CHECK(reactor != NULL);
-    CHECK(qmp_reactor_fd_(reactor, &error) >= 0);
+    CHECK(qmp_reactor_fd_(reactor) >= 0);
     qmp_monitor *monitor = qmp_monitor_open_(reactor, target, LONG, &error);
     CHECK(monitor != NULL);
     CHECK(qmp_monitor_subscribe_(monitor, NULL, ignore_event, NULL, NULL, &error) != 0);

@@ -44,7 +44,7 @@ static void objects_are_needed(qmp_error **err, qmp_error *const *made)
             *err = NULL; \
         } \
     } while (0)
-    NEEDS(qmp_reactor_fd(NULL, err), -1);
+    CHECK_INT(qmp_reactor_fd(NULL), -1);
     NEEDS(qmp_reactor_turn(NULL, 0, err), -1);
     NEEDS(qmp_reactor_start(NULL, err), -1);
     NEEDS(qmp_reactor_stop(NULL, err), -1);

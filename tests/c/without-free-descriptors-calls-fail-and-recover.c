@@ -52,8 +52,7 @@ int main(void)
     exhaust();
     CHECK(qmp_reactor_new(&error) == NULL);
     check_failed_by(error, QMP_CODE_SYSTEM);
-    CHECK_INT(qmp_reactor_fd(reactor, &error), -1);
-    check_failed_by(error, QMP_CODE_SYSTEM);
+    CHECK_INT(qmp_reactor_fd(reactor), -1);
     CHECK_INT(qmp_events_fd(events, &error), -1);
     check_failed_by(error, QMP_CODE_SYSTEM);
     CHECK_INT(qmp_monitor_connect(monitor, LONG, &error), -1);
@@ -66,7 +65,7 @@ int main(void)
 
     error = NULL;
     CHECK_OK(qmp_reactor_turn(reactor, 0, &error) == 0, error);
-    CHECK_OK(qmp_reactor_fd(reactor, &error) >= 0, error);
+    CHECK(qmp_reactor_fd(reactor) >= 0);
     CHECK_OK(qmp_events_fd(events, &error) >= 0, error);
     CHECK_OK(qmp_monitor_connect(monitor, LONG, &error) == 0, error);
     CHECK_OK(qmp_monitor_start(monitor, "{\"execute\": \"x\"}", LONG, log_reply, &log, NULL, &error) != 0, error);
