@@ -123,8 +123,9 @@ impl Program {
     }
 }
 
-/// Something that no program prints by chance.
+/// Something short that a virsh does not print by chance: its end is not a hexadecimal digit, so that a number may
+/// follow. What a machine says is between two line ends, where it can be no mark.
 pub(super) fn random_key() -> String {
-    // The standard library's random seed; what it is made for needs it to be unknown to others, too.
-    format!("{:08x}", RandomState::new().build_hasher().finish() as u32)
+    let random = RandomState::new().build_hasher().finish();
+    format!("{:03x}z", random & 0xfff)
 }

@@ -92,7 +92,7 @@ impl<F> Proxy<F> {
 
     fn next_key(&mut self) -> String {
         self.lines = self.lines.wrapping_add(1);
-        format!("{}.{}", self.settings.key, self.lines)
+        format!("{}{:x}", self.settings.key, self.lines)
     }
 
     fn start_session(&mut self) {

@@ -1,6 +1,6 @@
 //! A virsh that reads commands from its standard input: where in its output the answer to a command lies.
 //!
-//! Each line goes out as `echo 'B''K';COMMAND;echo 'E''K'`, with a K that was never there before. Whatever virsh echoes,
+//! Each line goes out as `echo 'B'K;COMMAND;echo 'E'K`, with a K that was never there before. Whatever virsh echoes,
 //! it never holds `BK` or `EK` in one piece: those are printed by the commands alone.
 
 use std::ops::Range;
@@ -42,14 +42,14 @@ impl Marks {
     /// second line shows if it refused the first.
     pub(super) fn line(&self, command: &[u8], proven: bool) -> Vec<u8> {
         let key = &self.key;
-        let mut line = format!("echo 'B''{key}';").into_bytes();
+        let mut line = format!("echo 'B'{key};").into_bytes();
         line.extend_from_slice(command);
         if !command.is_empty() {
             line.push(b';');
         }
-        line.extend_from_slice(format!("echo 'E''{key}'\n").as_bytes());
+        line.extend_from_slice(format!("echo 'E'{key}\n").as_bytes());
         if !proven {
-            line.extend_from_slice(format!("echo 'F''{key}'\n").as_bytes());
+            line.extend_from_slice(format!("echo 'F'{key}\n").as_bytes());
         }
         line
     }
@@ -127,11 +127,11 @@ mod tests {
     #[test]
     fn answers_are_found_at_every_split() {
         let table: [(&str, &str, bool); 5] = [
-            ("virsh # echo 'B''k1';x;echo 'E''k1'\nBk1{\"return\":{}}\nEk1virsh # ", "{\"return\":{}}\n", true),
-            ("virsh # <y 'E''k1'\r\nFk0virsh # Bk1{\"a\":\"Ek1\"}\nEk1virsh # ", "{\"a\":\"Ek1\"}\n", true),
+            ("virsh # echo 'B'k1;x;echo 'E'k1\nBk1{\"return\":{}}\nEk1virsh # ", "{\"return\":{}}\n", true),
+            ("virsh # <y 'E'k1\r\nFk0virsh # Bk1{\"a\":\"Ek1\"}\nEk1virsh # ", "{\"a\":\"Ek1\"}\n", true),
             ("Bk1Ek1", "", false),
             ("virsh # Bk1a\nEk1", "a\n", false),
-            ("echo 'B''k1';nonsense\nvirsh # echo 'F''k1'\nFk1", "refused", true),
+            ("echo 'B'k1;nonsense\nvirsh # echo 'F'k1\nFk1", "refused", true),
         ];
         for (output, expected, echoed) in table {
             for piece in 1..=output.len() {
@@ -155,8 +155,8 @@ mod tests {
     #[test]
     fn lines_have_marks_that_no_echo_shows() {
         let line = Marks::new("k1".to_owned()).line(b"'list'", false);
-        assert_eq!(line, b"echo 'B''k1';'list';echo 'E''k1'\necho 'F''k1'\n");
+        assert_eq!(line, b"echo 'B'k1;'list';echo 'E'k1\necho 'F'k1\n");
         assert!(!line.windows(3).any(|w| w == b"Bk1" || w == b"Ek1" || w == b"Fk1"));
-        assert_eq!(Marks::new("k1".to_owned()).line(b"", true), b"echo 'B''k1';echo 'E''k1'\n");
+        assert_eq!(Marks::new("k1".to_owned()).line(b"", true), b"echo 'B'k1;echo 'E'k1\n");
     }
 }

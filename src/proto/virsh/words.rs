@@ -25,7 +25,8 @@ impl Words {
 
     /// A monitor command for the domain of this UUID.
     pub(super) fn monitor_command(uuid: &str, json: &[u8]) -> Words {
-        Words::new(&[b"qemu-monitor-command", b"--domain", uuid.as_bytes(), b"--cmd", json])
+        // By their places: a UUID and JSON cannot be taken for options, and every byte costs.
+        Words::new(&[b"qemu-monitor-command", uuid.as_bytes(), json])
     }
 
     /// One line for a session. `None`: a word holds what no line can.
@@ -59,10 +60,7 @@ impl Words {
         if words.iter().any(|word| word.len() > MAX_ARGUMENT) {
             let Some(last) = words.pop() else { return Ok(words) };
             // What follows this is taken as it is, and joined by blanks.
-            if words.last().is_some_and(|word| word == b"--cmd") {
-                words.pop();
-                words.push(b"--".to_vec());
-            }
+            words.push(b"--".to_vec());
             words.extend(pieces(&last).ok_or_else(|| too_long(last.len()))?);
         }
         let len = words.iter().fold(0usize, |sum, word| sum.saturating_add(word.len()));
@@ -171,14 +169,14 @@ mod tests {
         for part in ["word ", "\\\"x\\\" "] {
             let text = format!("{{\"execute\":\"x\",\"arguments\":{{\"a\":\"{}\"}}}}", part.repeat(60_000));
             let arguments = Words::monitor_command("u", text.as_bytes()).arguments().unwrap();
-            assert_eq!(arguments[..4], [&b"qemu-monitor-command"[..], b"--domain", b"u", b"--"]);
-            assert!(arguments.len() > 6 && arguments.iter().all(|word| word.len() <= MAX_ARGUMENT));
-            let joined = arguments[4..].join(&b' ');
+            assert_eq!(arguments[..3], [&b"qemu-monitor-command"[..], b"u", b"--"]);
+            assert!(arguments.len() > 5 && arguments.iter().all(|word| word.len() <= MAX_ARGUMENT));
+            let joined = arguments[3..].join(&b' ');
             let parsed = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).unwrap();
             assert_eq!(parsed(&joined), parsed(text.as_bytes()));
         }
         let numbers = format!("{{\"execute\":\"x\",\"arguments\":{{\"a\":[{}1]}}}}", "12345,".repeat(60_000));
-        let joined = Words::monitor_command("u", numbers.as_bytes()).arguments().unwrap()[4..].join(&b' ');
+        let joined = Words::monitor_command("u", numbers.as_bytes()).arguments().unwrap()[3..].join(&b' ');
         assert!(serde_json::from_slice::<serde_json::Value>(&joined).is_ok());
         let whole = format!("{{\"execute\":\"{}\"}}", "x".repeat(MAX_ARGUMENT));
         let refused = Words::monitor_command("u", whole.as_bytes()).arguments().unwrap_err();
