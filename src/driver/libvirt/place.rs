@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::driver::dial::{Address, resolve_tcp};
 use crate::error::{Code, Error, Result};
-use crate::target::uri::{Mode, Transport};
+use crate::target::uri::transport::{Daemon, Mode, Transport};
 
 /// Where the system's daemons listen: libvirt says /var/run, also where that is a link to /run.
 const SYSTEM: &str = "/var/run/libvirt";
@@ -19,7 +19,7 @@ const LEGACY: &str = "libvirt-sock";
 pub fn addresses(transport: &Transport) -> Result<Vec<Address>> {
     match transport {
         Transport::UnixAt(path) => Ok(vec![Address::unix(path.as_ref().as_ref())?]),
-        Transport::Unix { session, mode } => {
+        Transport::Unix(Daemon { session, mode }) => {
             let folder = if *session && !crate::sys::is_root() { session_folder()? } else { SYSTEM.into() };
             let names: &[&str] = match mode {
                 // Which of them is there may change while it is tried again.
@@ -30,6 +30,9 @@ pub fn addresses(transport: &Transport) -> Result<Vec<Address>> {
             names.iter().map(|name| Address::unix(&folder.join(name))).collect()
         }
         Transport::Tcp(host, port) => resolve_tcp(host, *port),
+        Transport::Tls(_) | Transport::Ssh(_) | Transport::Ext(_) => {
+            Err(Error::new(Code::Unsupported, "this version reaches daemons over unix and tcp alone"))
+        }
     }
 }
 
