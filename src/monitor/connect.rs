@@ -1,12 +1,15 @@
 //! How a monitor comes to its link: one of its own, or a share in one that is there.
 
+use std::os::fd::OwnedFd;
+
 use super::hub::{Asked, Call, Mon, Waiter};
 use super::options::Options;
 use super::shared::{Guard, Shared};
 use super::{DoneHandler, Monitor, State, Timeout, after};
 use crate::driver::Link;
 use crate::driver::dial::{self, Place};
-use crate::driver::libvirt::{Libvirt, Shape, place};
+use crate::driver::libvirt::route::Route;
+use crate::driver::libvirt::{Libvirt, Shape};
 use crate::driver::socket::Socket;
 use crate::driver::virsh::Virsh;
 use crate::error::{Code, Error, Result};
@@ -80,20 +83,15 @@ impl Monitor {
         let mon = self.idle(&mut shared)?;
         let (target, options) = (mon.target.clone(), mon.options.clone());
         if matches!(target, Target::Socket(Endpoint::Fd(_))) || options.socket_fd.is_some() {
-            let place = Place::Connected(mon.adopted.take().ok_or_else(used_up)?);
-            let link = self.new_link(&target, &options, |_| Ok(place))?;
+            let socket = mon.adopted.take().ok_or_else(used_up)?;
+            let link = self.new_link(&target, &options, Some(socket))?;
             return Ok((shared, Way::New(link)));
         }
         if let Some(link) = shared.link_to_share(&target, &options) {
             return Ok((shared, Way::Shared(link)));
         }
         drop(shared);
-        let find = |target: &Target| match target {
-            Target::Socket(endpoint) => dial::resolve(endpoint, options.listen),
-            Target::Libvirt(uri) => place::addresses(&uri.transport).map(Place::Dial),
-            Target::Virsh(_) => Ok(Place::Dial(Vec::new())),
-        };
-        let link = self.new_link(&target, &options, find)?;
+        let link = self.new_link(&target, &options, None)?;
         let mut shared = self.reactor().lock()?;
         self.idle(&mut shared)?;
         // Another thread may have come first.
@@ -101,18 +99,19 @@ impl Monitor {
         Ok((shared, way))
     }
 
-    /// A link to the target, to the place that is found for it.
-    fn new_link(
-        &self,
-        target: &Target,
-        options: &Options,
-        find: impl FnOnce(&Target) -> Result<Place>,
-    ) -> Result<Link> {
+    /// A link to the target, over the socket that was handed over for it if there is one.
+    fn new_link(&self, target: &Target, options: &Options, socket: Option<OwnedFd>) -> Result<Link> {
         let (port, limit) = (self.key(), options.max_message);
         Ok(match target {
-            Target::Socket(_) => Link::Socket(Box::new(Socket::new(port, find(target)?, limit, options.oob))),
+            Target::Socket(endpoint) => {
+                let find = || dial::resolve(endpoint, options.listen);
+                let place = socket.map(Place::Connected).map_or_else(find, Ok)?;
+                Link::Socket(Box::new(Socket::new(port, place, limit, options.oob)))
+            }
             Target::Libvirt(uri) => {
-                Link::Libvirt(Box::new(Libvirt::new(shape(uri, options), &uri.name, find(target)?)))
+                let adopted = socket.map(|socket| Route::Adopted(Some(socket)));
+                let route = adopted.map_or_else(|| Route::find(uri), Ok)?;
+                Link::Libvirt(Box::new(Libvirt::new(shape(uri, options), &uri.name, route)))
             }
             Target::Virsh(virsh) => {
                 let (path, session) = (&options.virsh_path, options.virsh_session);

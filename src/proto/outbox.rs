@@ -55,6 +55,11 @@ impl<F> Outbox<F> {
         Span { start, len }
     }
 
+    /// How many bytes are to be written.
+    pub fn len(&self) -> usize {
+        self.bytes.len().saturating_sub(self.sent)
+    }
+
     /// Is everything written?
     pub fn is_empty(&self) -> bool {
         self.bytes.len() <= self.sent

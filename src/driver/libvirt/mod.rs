@@ -1,18 +1,22 @@
 //! The libvirt driver: the monitors of one daemon's domains, over libvirt's own RPC. All of them share this link.
 
-pub mod place;
+mod channel;
+mod place;
+pub mod route;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use super::dial::{Address, Place};
 use super::inbox;
 use super::told::Told;
-use super::wire::{Stop, Waiting, Wire};
 use super::{Sink, Submission};
 use crate::error::{Code, Delivery, Error, Result};
 use crate::proto::libvirt::{Host, Settings, Wanted};
 use crate::reactor::{Io, Ready};
+use channel::Channel;
+use route::Route;
 
 /// The most connections to one daemon: each is one of the sources that a driver may have.
 pub const MOST_LINKS: usize = 8;
@@ -34,26 +38,24 @@ pub struct Shape {
 pub struct Libvirt {
     shape: Shape,
     host: Host<Vec<OwnedFd>>,
-    wires: Vec<Wire>,
-    /// Where further connections go to.
-    addresses: Vec<Address>,
+    channels: Vec<Channel>,
+    /// The way that every connection goes.
+    route: Route,
     deadline: Option<Instant>,
 }
 
 impl Libvirt {
-    /// A link of this shape to `place`; the daemon is to open `name`.
-    pub fn new(shape: Shape, name: &str, place: Place) -> Self {
-        let addresses = if let Place::Dial(addresses) = &place { addresses.clone() } else { Vec::new() };
+    /// A link of this shape along `route`; the daemon is to open `name`.
+    pub fn new(shape: Shape, name: &str, route: Route) -> Self {
         let interval = Duration::from_millis(shape.keepalive_interval.into());
         let settings = Settings {
             name: name.to_owned(),
-            read_only: addresses.iter().any(Address::is_read_only),
+            read_only: route.is_read_only(),
             interval: Some(interval).filter(|interval| !interval.is_zero()),
             count: shape.keepalive_count,
-            // A socket that was handed over cannot be dialled again.
-            max_links: if addresses.is_empty() { 1 } else { shape.max_links.min(MOST_LINKS) },
+            max_links: if route.is_repeatable() { shape.max_links.min(MOST_LINKS) } else { 1 },
         };
-        Libvirt { shape, host: Host::new(settings), wires: vec![Wire::new(0, place)], addresses, deadline: None }
+        Libvirt { shape, host: Host::new(settings), channels: Vec::new(), route, deadline: None }
     }
 
     /// What monitors that join it have in common.
@@ -63,15 +65,11 @@ impl Libvirt {
 
     /// Can a monitor of this shape join?
     pub fn admits(&self, shape: &Shape) -> bool {
-        self.host.is_open() && !self.addresses.is_empty() && self.shape == *shape
+        self.host.is_open() && self.route.is_repeatable() && self.shape == *shape
     }
 
     /// Begins to connect.
     pub fn begin<S: Sink>(&mut self, io: &mut Io, sink: &mut S) {
-        if let Some(wire) = self.wires.first_mut() {
-            let begun = wire.begin(io);
-            self.moved(0, begun, sink);
-        }
         self.settle(io, sink);
     }
 
@@ -126,8 +124,8 @@ impl Libvirt {
 
     /// The error of a connect whose deadline has come.
     pub fn not_connected_yet(&self, port: usize) -> Error {
-        if let Some(Waiting::Dial(dialer)) = self.wires.first().and_then(Wire::waiting) {
-            return dialer.error();
+        if let Some(why) = self.channels.first().and_then(Channel::not_open_yet) {
+            return why;
         }
         Error::new(Code::Timeout, format!("waited for {}", self.host.waits_for(port)))
     }
@@ -144,21 +142,21 @@ impl Libvirt {
 
     /// A source may be ready.
     pub fn ready<S: Sink>(&mut self, ready: Ready, io: &mut Io, sink: &mut S) {
-        let Some(wire) = self.wires.get_mut(ready.source) else { return };
-        if !wire.is_open() {
-            let advanced = wire.advance(ready, io);
-            self.moved(ready.source, advanced, sink);
-        } else if ready.readable || wire.is_unfinished() {
-            self.read(ready.source, ready.closed, io, sink);
+        let at = ready.source;
+        let Some(channel) = self.channels.get_mut(at) else { return };
+        let advanced = channel.advance(ready, io);
+        self.moved(at, advanced, sink);
+        if ready.readable || self.channels[at].is_unfinished() {
+            self.read(at, ready.closed, io, sink);
         }
-        self.write(ready.source, ready.writable, io, sink);
+        self.write(at, ready.writable, io, sink);
         self.settle(io, sink);
     }
 
     /// The driver asked to go on.
     pub fn resume<S: Sink>(&mut self, io: &mut Io, sink: &mut S) {
-        for at in 0..self.wires.len() {
-            if self.wires[at].is_unfinished() {
+        for at in 0..self.channels.len() {
+            if self.channels[at].is_unfinished() {
                 self.read(at, false, io, sink);
             }
         }
@@ -168,8 +166,8 @@ impl Libvirt {
     /// A pause between two attempts is over, or something of the protocol is due.
     pub fn expired<S: Sink>(&mut self, now: Instant, io: &mut Io, sink: &mut S) {
         self.deadline = None;
-        for at in 0..self.wires.len() {
-            let tried = self.wires[at].retry(now, io);
+        for at in 0..self.channels.len() {
+            let tried = self.channels[at].retry(now, io);
             self.moved(at, tried, sink);
         }
         self.tick(now, sink);
@@ -186,25 +184,31 @@ impl Libvirt {
         if self.host.wants_the_time() {
             self.tick(Instant::now(), sink);
         }
-        while self.wires.len() < self.host.conns() && !self.host.is_over() {
-            let at = self.wires.len();
-            let mut wire = Wire::new(at, Place::Dial(self.addresses.clone()));
-            let begun = wire.begin(io);
-            self.wires.push(wire);
+        while self.channels.len() < self.host.conns() && !self.host.is_over() {
+            let at = self.channels.len();
+            let begun = Channel::new(at, &mut self.route).and_then(|mut channel| {
+                let begun = channel.begin(io);
+                self.channels.push(channel);
+                begun
+            });
             self.moved(at, begun, sink);
+            if self.channels.len() == at {
+                // There is no further one to be had, and the host knows it.
+                break;
+            }
         }
-        for at in 0..self.wires.len() {
+        for at in 0..self.channels.len() {
             self.write(at, false, io, sink);
         }
-        for (at, wire) in self.wires.iter_mut().enumerate() {
+        for (at, channel) in self.channels.iter_mut().enumerate() {
             if self.host.is_closed(at) {
-                wire.shut();
+                channel.shut();
             }
         }
         if self.host.is_over() {
             return io.finish();
         }
-        let deadline = self.wires.iter().filter_map(Wire::retry_at).chain(self.host.deadline()).min();
+        let deadline = self.channels.iter().filter_map(Channel::retry_at).chain(self.host.deadline()).min();
         if deadline != self.deadline {
             self.deadline = deadline;
             io.set_deadline(deadline);
@@ -217,12 +221,12 @@ impl Libvirt {
         }
     }
 
-    /// A connection attempt went on.
+    /// A connection may have become open.
     fn moved<S: Sink>(&mut self, at: usize, outcome: Result<()>, sink: &mut S) {
         match outcome {
             Ok(()) => {
-                if let Some(wire) = self.wires.get(at).filter(|wire| wire.is_open()) {
-                    self.host.opened(at, wire.is_unix(), Instant::now());
+                if let Some(channel) = self.channels.get(at).filter(|channel| channel.is_open()) {
+                    self.host.opened(at, channel.is_unix(), Instant::now());
                 }
             }
             Err(why) => self.host.lost(at, why, &mut Told(sink)),
@@ -230,28 +234,19 @@ impl Libvirt {
     }
 
     fn read<S: Sink>(&mut self, at: usize, to_the_end: bool, io: &mut Io, sink: &mut S) {
-        let (host, Some(wire)) = (&mut self.host, self.wires.get_mut(at)) else { return };
+        let (host, Some(channel)) = (&mut self.host, self.channels.get_mut(at)) else { return };
         let now = Instant::now();
-        let outcome = wire.read(to_the_end, io, |buf| {
+        let outcome = channel.read(to_the_end, io, |buf| {
             let done = host.input(at, buf, now, &mut Told(sink))?;
             inbox::drop_front(buf, done);
             Ok(())
         });
-        let why = match outcome {
-            Ok(()) => return,
-            Err(Stop::Failed(why)) => why,
-            Err(Stop::Ended(None)) => Error::new(Code::Disconnected, "the daemon closed the connection"),
-            Err(Stop::Ended(Some(why))) => Error::from_io(Code::Disconnected, "the daemon closed the connection", &why),
-        };
-        self.host.lost(at, why, &mut Told(sink));
+        self.moved(at, outcome, sink);
     }
 
     fn write<S: Sink>(&mut self, at: usize, writable: bool, io: &mut Io, sink: &mut S) {
-        let (Some(wire), Some(out)) = (self.wires.get_mut(at), self.host.outbox(at)) else { return };
-        if (out.is_empty() || wire.is_blocked()) && !writable {
-            return;
-        }
-        if let Err(why) = wire.flush(out, io) {
+        let (Some(channel), Some(out)) = (self.channels.get_mut(at), self.host.outbox(at)) else { return };
+        if let Err(why) = channel.flush(out, writable, io) {
             self.host.lost(at, why, &mut Told(sink));
         }
     }

@@ -1,0 +1,145 @@
+//! One connection to a daemon: a socket, and what the bytes go through on it.
+
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use super::route::Route;
+#[cfg(feature = "tls")]
+use super::tls::Tls;
+use crate::driver::dial::Place;
+use crate::driver::wire::{Stop, Waiting, Wire};
+use crate::error::{Code, Error, Result};
+use crate::proto::outbox::Outbox;
+use crate::reactor::{Io, Ready};
+
+/// What may go with a packet.
+pub(super) type Out = Outbox<Vec<OwnedFd>>;
+
+/// A connection on its way, or open for packets.
+pub(super) struct Channel {
+    wire: Wire,
+    layer: Layer,
+}
+
+/// What is between the socket and the packets.
+enum Layer {
+    Plain,
+    #[cfg(feature = "tls")]
+    Tls(Box<Tls>),
+}
+
+impl Channel {
+    /// The next connection along this route; `source` is the first number of its sources.
+    pub(super) fn new(source: usize, route: &mut Route) -> Result<Channel> {
+        let (place, layer) = match route {
+            Route::Socket(addresses) => (Place::Dial(addresses.clone()), Layer::Plain),
+            Route::Adopted(socket) => {
+                let used_up = || Error::new(Code::Unsupported, "a socket that was handed over connects once");
+                (Place::Connected(socket.take().ok_or_else(used_up)?), Layer::Plain)
+            }
+            #[cfg(feature = "tls")]
+            Route::Tls(addresses, terms) => (Place::Dial(addresses.clone()), Layer::Tls(Box::new(Tls::new(terms)?))),
+        };
+        Ok(Channel { wire: Wire::new(source, place), layer })
+    }
+
+    /// Begins to connect.
+    pub(super) fn begin(&mut self, io: &mut Io) -> Result<()> {
+        self.wire.begin(io)
+    }
+
+    /// A source may be ready: goes on with connecting, if that is not done.
+    pub(super) fn advance(&mut self, ready: Ready, io: &mut Io) -> Result<()> {
+        if self.wire.is_open() { Ok(()) } else { self.wire.advance(ready, io) }
+    }
+
+    /// A pause between two attempts may be over.
+    pub(super) fn retry(&mut self, now: Instant, io: &mut Io) -> Result<()> {
+        self.wire.retry(now, io)
+    }
+
+    /// When the next attempt is due.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.wire.retry_at()
+    }
+
+    /// May packets go over it?
+    pub(super) fn is_open(&self) -> bool {
+        self.wire.is_open()
+            && match &self.layer {
+                Layer::Plain => true,
+                #[cfg(feature = "tls")]
+                Layer::Tls(tls) => tls.is_open(),
+            }
+    }
+
+    /// Can descriptors go over it?
+    pub(super) fn is_unix(&self) -> bool {
+        self.wire.is_unix() && matches!(self.layer, Layer::Plain)
+    }
+
+    /// Why it is not open yet, for when the deadline comes.
+    pub(super) fn not_open_yet(&self) -> Option<Error> {
+        if let Some(Waiting::Dial(dialer)) = self.wire.waiting() {
+            return Some(dialer.error());
+        }
+        match &self.layer {
+            Layer::Plain => None,
+            #[cfg(feature = "tls")]
+            Layer::Tls(tls) => tls.waits_for().map(|what| Error::new(Code::Timeout, format!("waited for {what}"))),
+        }
+    }
+
+    /// Has the last round left something unread?
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.wire.is_unfinished()
+    }
+
+    /// Reads what there is and lets `digest` take whole packets off the front. `to_the_end`: until it would block.
+    pub(super) fn read(
+        &mut self,
+        to_the_end: bool,
+        io: &mut Io,
+        digest: impl FnMut(&mut Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
+        let read = match &mut self.layer {
+            Layer::Plain => self.wire.read(to_the_end, io, digest),
+            #[cfg(feature = "tls")]
+            Layer::Tls(tls) => tls.read(&mut self.wire, to_the_end, io, digest),
+        };
+        match read {
+            Ok(()) => Ok(()),
+            Err(Stop::Failed(why)) => Err(why),
+            Err(Stop::Ended(why)) => Err(self.ended(why.as_ref())),
+        }
+    }
+
+    fn ended(&self, why: Option<&std::io::Error>) -> Error {
+        #[cfg(feature = "tls")]
+        if let Layer::Tls(tls) = &self.layer {
+            if let Some(error) = tls.ended_early() {
+                return error;
+            }
+        }
+        let text = "the daemon closed the connection";
+        match why {
+            Some(why) => Error::from_io(Code::Disconnected, text, why),
+            None => Error::new(Code::Disconnected, text),
+        }
+    }
+
+    /// Writes what the socket takes.
+    pub(super) fn flush(&mut self, out: &mut Out, writable: bool, io: &mut Io) -> Result<()> {
+        match &mut self.layer {
+            Layer::Plain if out.is_empty() || (self.wire.is_blocked() && !writable) => Ok(()),
+            Layer::Plain => self.wire.flush(out, io),
+            #[cfg(feature = "tls")]
+            Layer::Tls(tls) => tls.flush(&mut self.wire, out, writable, io),
+        }
+    }
+
+    /// Ends it.
+    pub(super) fn shut(&mut self) {
+        self.wire.shut();
+    }
+}
