@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
+use super::names;
 use crate::error::{Code, Error, Result};
 use crate::sys::socket as sys;
 use crate::target::Endpoint;
@@ -17,19 +18,22 @@ use crate::target::Endpoint;
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
+/// Of several addresses of a host one may lead nowhere, and say nothing: after so long the next is tried.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// An address that can be dialled without asking anybody.
 #[derive(Clone, Debug)]
 pub enum Address {
     /// A UNIX socket.
     Unix(UnixAddr),
     /// A TCP socket.
-    Tcp(std::net::SocketAddr),
+    Tcp(SocketAddr),
 }
 
 impl Address {
     /// The UNIX socket at this path.
     pub fn unix(path: &Path) -> Result<Address> {
-        UnixAddr::from_pathname(path).map(Address::Unix).map_err(|why| unresolved(&why))
+        UnixAddr::from_pathname(path).map(Address::Unix).map_err(|why| unusable(&why))
     }
 
     /// Is it one of libvirt's sockets that allow no changes? They are known by their names.
@@ -51,44 +55,64 @@ impl fmt::Display for Address {
     }
 }
 
-/// Where to connect to, resolved.
+/// Where to go.
+#[derive(Clone, Debug)]
+pub enum Goal {
+    /// These, in turn.
+    Addresses(Vec<Address>),
+    /// The addresses of this host, at this port.
+    Name(Box<str>, u16),
+}
+
+impl Goal {
+    /// A host, by name or by address, and a port.
+    pub fn tcp(host: &str, port: u16) -> Goal {
+        let addresses = |all: &[IpAddr]| {
+            Goal::Addresses(all.iter().map(|ip| Address::Tcp(SocketAddr::new(*ip, port))).collect())
+        };
+        match host.parse::<IpAddr>() {
+            Ok(ip) => addresses(&[ip]),
+            // This name means nothing else (RFC 6761, section 6.3).
+            Err(_) if host.eq_ignore_ascii_case("localhost") => {
+                addresses(&[Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()])
+            }
+            Err(_) => Goal::Name(host.into(), port),
+        }
+    }
+}
+
+/// Where a socket comes from.
 #[derive(Debug)]
 pub enum Place {
-    /// Dial these in turn.
-    Dial(Vec<Address>),
-    /// Listen at the first of these that can be bound.
+    /// Dialling.
+    Dial(Goal),
+    /// Listening at the first of these that can be bound.
     Listen(Vec<Address>),
-    /// A connected socket.
+    /// It is connected already.
     Connected(OwnedFd),
 }
 
-/// Finds the addresses of an endpoint. Asks the system's resolver for a host name, so it may take its time: call it
-/// with no lock held. A descriptor is not an address: see [`adopt`].
+/// The place of an endpoint. To listen at a host's name the system's resolver is asked at once, which may take its time:
+/// call it with no lock held. A descriptor is not a place: see [`adopt`].
 pub fn resolve(endpoint: &Endpoint, listen: bool) -> Result<Place> {
-    let addresses = match endpoint {
-        Endpoint::Unix(path) => vec![Address::unix(Path::new(&**path))?],
+    let goal = match endpoint {
+        Endpoint::Unix(path) => Goal::Addresses(vec![Address::unix(Path::new(&**path))?]),
         Endpoint::Abstract(name) => {
-            let address = UnixAddr::from_abstract_name(name.as_bytes()).map_err(|why| unresolved(&why))?;
-            vec![Address::Unix(address)]
+            let address = UnixAddr::from_abstract_name(name.as_bytes()).map_err(|why| unusable(&why))?;
+            Goal::Addresses(vec![Address::Unix(address)])
         }
-        Endpoint::Tcp(host, port) => resolve_tcp(host, *port)?,
+        Endpoint::Tcp(host, port) => Goal::tcp(host, *port),
         Endpoint::Fd(_) => return Err(Error::new(Code::Unsupported, "the descriptor is used up: it connects once")),
     };
-    Ok(if listen { Place::Listen(addresses) } else { Place::Dial(addresses) })
+    Ok(match goal {
+        goal if !listen => Place::Dial(goal),
+        Goal::Addresses(addresses) => Place::Listen(addresses),
+        Goal::Name(host, port) => Place::Listen(names::now(&host, port)?),
+    })
 }
 
-/// The addresses of a host, by the system's resolver.
-pub fn resolve_tcp(host: &str, port: u16) -> Result<Vec<Address>> {
-    let found = (host, port).to_socket_addrs().map_err(|why| unresolved(&why))?;
-    let addresses: Vec<_> = found.map(Address::Tcp).collect();
-    if addresses.is_empty() {
-        return Err(Error::new(Code::Connect, "the host has no address"));
-    }
-    Ok(addresses)
-}
-
-fn unresolved(why: &io::Error) -> Error {
-    Error::from_io(Code::Connect, "the address cannot be resolved", why)
+fn unusable(why: &io::Error) -> Error {
+    Error::from_io(Code::Connect, "the address cannot be used", why)
 }
 
 /// Duplicates a descriptor of the caller, who keeps his own. It must be a stream socket, and becomes non-blocking, which
@@ -146,6 +170,11 @@ impl Dialer {
                 }
             }
         }
+    }
+
+    /// How long an attempt may take before the next address has its turn; `None`: there is no other.
+    pub fn patience(&self) -> Option<Duration> {
+        (self.addresses.len() > 1).then_some(PATIENCE)
     }
 
     /// An attempt failed. An error comes back if trying again would be of no use.

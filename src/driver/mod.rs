@@ -6,6 +6,7 @@
 pub mod dial;
 mod inbox;
 pub mod libvirt;
+pub mod names;
 pub mod socket;
 mod told;
 pub mod virsh;

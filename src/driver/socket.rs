@@ -100,6 +100,9 @@ impl Socket {
     pub fn not_connected_yet(&self) -> Error {
         let waited = match (self.wire.waiting(), self.qmp.phase()) {
             (Some(Waiting::Dial(dialer)), _) => return dialer.error(),
+            (Some(Waiting::Name(host)), _) => {
+                return Error::new(Code::Timeout, format!("waited for the addresses of the host {host}"));
+            }
             (Some(Waiting::Peer), _) => "nobody connected to the listening socket",
             (None, Phase::Greeting) => {
                 "connected, and waited for QEMU's greeting, which did not come: another client may hold this monitor \

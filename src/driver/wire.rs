@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use mio::Interest;
 
-use super::dial::{Attempt, Dialer, Listener, Place};
+use super::dial::{Address, Attempt, Dialer, Goal, Listener, Place};
 use super::inbox;
+use super::names::Lookup;
 use crate::error::{Code, Error, Result};
 use crate::proto::outbox::Outbox;
 use crate::reactor::{Io, Ready};
@@ -37,8 +38,10 @@ pub struct Wire {
 enum Stage {
     /// Where to go is known, nothing is begun.
     Begin(Place),
-    /// An attempt is under way.
-    Dial(Dialer, OwnedFd),
+    /// The addresses of a host are asked for.
+    Name(Lookup),
+    /// An attempt is under way, until then.
+    Dial(Dialer, OwnedFd, Option<Instant>),
     /// Between two attempts, until then.
     Pause(Dialer, Instant),
     Listen(Listener),
@@ -49,6 +52,8 @@ enum Stage {
 /// What a socket that is not open waits for.
 #[derive(Debug)]
 pub enum Waiting<'a> {
+    /// The addresses of this host.
+    Name(&'a str),
     /// Connecting; the dialler knows how that went so far.
     Dial(&'a Dialer),
     /// Somebody to dial in.
@@ -84,7 +89,8 @@ impl Wire {
     /// What is waited for before there is a connection.
     pub fn waiting(&self) -> Option<Waiting<'_>> {
         match &self.stage {
-            Stage::Dial(dialer, _) | Stage::Pause(dialer, _) => Some(Waiting::Dial(dialer)),
+            Stage::Name(lookup) => Some(Waiting::Name(lookup.host())),
+            Stage::Dial(dialer, ..) | Stage::Pause(dialer, _) => Some(Waiting::Dial(dialer)),
             Stage::Listen(_) => Some(Waiting::Peer),
             _ => None,
         }
@@ -93,7 +99,7 @@ impl Wire {
     /// When the next attempt is due.
     pub fn retry_at(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Pause(_, at) => Some(*at),
+            Stage::Pause(_, at) | Stage::Dial(_, _, Some(at)) => Some(*at),
             _ => None,
         }
     }
@@ -102,7 +108,15 @@ impl Wire {
     pub fn begin(&mut self, io: &mut Io) -> Result<()> {
         match std::mem::replace(&mut self.stage, Stage::Closed) {
             Stage::Begin(Place::Connected(socket)) => self.open(socket, io),
-            Stage::Begin(Place::Dial(addresses)) => self.dial(Dialer::new(addresses), io),
+            Stage::Begin(Place::Dial(Goal::Addresses(addresses))) => self.dial(Dialer::new(addresses), io),
+            Stage::Begin(Place::Dial(Goal::Name(host, port))) => match Lookup::start(&host, port) {
+                Ok(lookup) => {
+                    self.watch(lookup.as_raw_fd(), Interest::READABLE, io)?;
+                    self.stage = Stage::Name(lookup);
+                    Ok(())
+                }
+                Err(found) => self.dial(Dialer::new(found?), io),
+            },
             Stage::Begin(Place::Listen(addresses)) => {
                 let listener = Listener::bind(&addresses)?;
                 self.watch(listener.as_raw_fd(), Interest::READABLE, io)?;
@@ -118,7 +132,11 @@ impl Wire {
 
     /// A source that is not open yet may be ready.
     pub fn advance(&mut self, ready: Ready, io: &mut Io) -> Result<()> {
-        match &self.stage {
+        match &mut self.stage {
+            Stage::Name(lookup) => match lookup.answer() {
+                Some(found) => self.named(found, io),
+                None => Ok(()),
+            },
             Stage::Dial(..) if ready.writable || ready.closed => self.decided(io),
             Stage::Listen(listener) => match listener.accept() {
                 Ok(Some(socket)) => self.open(socket, io),
@@ -129,10 +147,25 @@ impl Wire {
         }
     }
 
-    /// The pause between two attempts may be over.
+    fn named(&mut self, found: Result<Vec<Address>>, io: &mut Io) -> Result<()> {
+        if let Stage::Name(lookup) = &self.stage {
+            let _ = io.deregister(lookup.as_raw_fd());
+        }
+        self.stage = Stage::Closed;
+        self.dial(Dialer::new(found?), io)
+    }
+
+    /// The pause between two attempts may be over, or the patience with one.
     pub fn retry(&mut self, now: Instant, io: &mut Io) -> Result<()> {
         match std::mem::replace(&mut self.stage, Stage::Closed) {
             Stage::Pause(dialer, at) if at <= now => self.dial(dialer, io),
+            Stage::Dial(mut dialer, socket, Some(at)) if at <= now => {
+                drop(socket);
+                match dialer.failed(io::Error::from(ErrorKind::TimedOut)) {
+                    Some(error) => Err(error),
+                    None => self.dial(dialer, io),
+                }
+            }
             other => {
                 self.stage = other;
                 Ok(())
@@ -249,7 +282,8 @@ impl Wire {
             Attempt::Open(socket) => self.open(socket, io),
             Attempt::Pending(socket) => {
                 self.watch(socket.as_raw_fd(), Interest::WRITABLE, io)?;
-                self.stage = Stage::Dial(dialer, socket);
+                let until = dialer.patience().map(|patience| Instant::now() + patience);
+                self.stage = Stage::Dial(dialer, socket, until);
                 Ok(())
             }
             Attempt::Later(pause) => {
@@ -262,7 +296,9 @@ impl Wire {
 
     /// A TCP connection attempt has ended.
     fn decided(&mut self, io: &mut Io) -> Result<()> {
-        let Stage::Dial(mut dialer, socket) = std::mem::replace(&mut self.stage, Stage::Closed) else { return Ok(()) };
+        let Stage::Dial(mut dialer, socket, until) = std::mem::replace(&mut self.stage, Stage::Closed) else {
+            return Ok(());
+        };
         let decided = sys::connect_result(socket.as_fd()).and_then(|()| match sys::peer(socket.as_fd()) {
             // Nobody listens there.
             sys::Peer::Itself => Err(io::Error::from_raw_os_error(libc::ECONNREFUSED)),
@@ -270,7 +306,7 @@ impl Wire {
         });
         match decided {
             Ok(sys::Peer::None) => {
-                self.stage = Stage::Dial(dialer, socket);
+                self.stage = Stage::Dial(dialer, socket, until);
                 Ok(())
             }
             Ok(_) => {

@@ -32,13 +32,13 @@ impl Channel {
     /// The next connection along this route; `source` is the first number of its sources.
     pub(super) fn new(source: usize, route: &mut Route) -> Result<Channel> {
         let (place, layer) = match route {
-            Route::Socket(addresses) => (Place::Dial(addresses.clone()), Layer::Plain),
+            Route::Socket(goal) => (Place::Dial(goal.clone()), Layer::Plain),
             Route::Adopted(socket) => {
                 let used_up = || Error::new(Code::Unsupported, "a socket that was handed over connects once");
                 (Place::Connected(socket.take().ok_or_else(used_up)?), Layer::Plain)
             }
             #[cfg(feature = "tls")]
-            Route::Tls(addresses, terms) => (Place::Dial(addresses.clone()), Layer::Tls(Box::new(Tls::new(terms)?))),
+            Route::Tls(goal, terms) => (Place::Dial(goal.clone()), Layer::Tls(Box::new(Tls::new(terms)?))),
         };
         Ok(Channel { wire: Wire::new(source, place), layer })
     }
@@ -80,8 +80,12 @@ impl Channel {
 
     /// Why it is not open yet, for when the deadline comes.
     pub(super) fn not_open_yet(&self) -> Option<Error> {
-        if let Some(Waiting::Dial(dialer)) = self.wire.waiting() {
-            return Some(dialer.error());
+        match self.wire.waiting() {
+            Some(Waiting::Dial(dialer)) => return Some(dialer.error()),
+            Some(Waiting::Name(host)) => {
+                return Some(Error::new(Code::Timeout, format!("waited for the addresses of the host {host}")));
+            }
+            _ => {}
         }
         match &self.layer {
             Layer::Plain => None,

@@ -3,11 +3,9 @@
 use std::env;
 use std::path::PathBuf;
 
-pub(super) use crate::driver::dial::resolve_tcp as resolve;
-
 use crate::driver::dial::Address;
 use crate::error::{Code, Error, Result};
-use crate::target::uri::transport::{Daemon, Mode, Transport};
+use crate::target::uri::transport::{Daemon, Mode};
 
 /// Where the system's daemons listen: libvirt says /var/run, also where that is a link to /run.
 const SYSTEM: &str = "/var/run/libvirt";
@@ -16,24 +14,16 @@ const DIRECT: &str = "virtqemud-sock";
 /// The socket of the daemon for everything.
 const LEGACY: &str = "libvirt-sock";
 
-/// The addresses to try in turn. Asks the system's resolver for a host name, so it may take its time: call it with no
-/// lock held.
-pub(super) fn addresses(transport: &Transport) -> Result<Vec<Address>> {
-    match transport {
-        Transport::UnixAt(path) => Ok(vec![Address::unix(path.as_ref().as_ref())?]),
-        Transport::Unix(Daemon { session, mode }) => {
-            let folder = if *session && !crate::sys::is_root() { session_folder()? } else { SYSTEM.into() };
-            let names: &[&str] = match mode {
-                // Which of them is there may change while it is tried again.
-                Mode::Auto => &[DIRECT, LEGACY],
-                Mode::Direct => &[DIRECT],
-                Mode::Legacy => &[LEGACY],
-            };
-            names.iter().map(|name| Address::unix(&folder.join(name))).collect()
-        }
-        Transport::Tcp(host, port) => resolve(host, *port),
-        Transport::Tls(_) | Transport::Ssh(_) | Transport::Ext(_) => Ok(Vec::new()),
-    }
+/// Where this machine's daemon listens: the addresses to try in turn.
+pub(super) fn usual(daemon: Daemon) -> Result<Vec<Address>> {
+    let folder = if daemon.session && !crate::sys::is_root() { session_folder()? } else { SYSTEM.into() };
+    let names: &[&str] = match daemon.mode {
+        // Which of them is there may change while it is tried again.
+        Mode::Auto => &[DIRECT, LEGACY],
+        Mode::Direct => &[DIRECT],
+        Mode::Legacy => &[LEGACY],
+    };
+    names.iter().map(|name| Address::unix(&folder.join(name))).collect()
 }
 
 /// Where the daemons of this user listen. Root has none but the system's.

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use super::place;
 #[cfg(feature = "tls")]
 use super::tls::Terms;
-use crate::driver::dial::Address;
+use crate::driver::dial::{Address, Goal};
 use crate::error::{Code, Error, Result};
 use crate::target::uri::Uri;
 use crate::target::uri::transport::Transport;
@@ -13,31 +13,28 @@ use crate::target::uri::transport::Transport;
 /// How the bytes of a connection get to the daemon.
 pub enum Route {
     /// Over a socket.
-    Socket(Vec<Address>),
+    Socket(Goal),
     /// Over a socket that is connected already, and cannot be connected again.
     Adopted(Option<OwnedFd>),
     /// Over TLS.
     #[cfg(feature = "tls")]
-    Tls(Vec<Address>, Terms),
+    Tls(Goal, Terms),
 }
 
 impl Route {
-    /// Finds the way. Reads files, and asks the system's resolver for a host name: call it with no lock held.
+    /// Finds the way. Reads files: call it with no lock held.
     pub fn find(uri: &Uri) -> Result<Route> {
         match &uri.transport {
             #[cfg(feature = "tls")]
-            Transport::Tls(tls) => {
-                let terms = Terms::read(tls)?;
-                Ok(Route::Tls(place::resolve(&tls.host, tls.port)?, terms))
-            }
+            Transport::Tls(tls) => Ok(Route::Tls(Goal::tcp(&tls.host, tls.port), Terms::read(tls)?)),
             #[cfg(not(feature = "tls"))]
             Transport::Tls(_) => Err(Error::new(Code::Unsupported, "this libqmp was built without TLS")),
             Transport::Ssh(_) | Transport::Ext(_) => {
                 Err(Error::new(Code::Unsupported, "this version does not reach daemons through programs"))
             }
-            Transport::UnixAt(_) | Transport::Unix(_) | Transport::Tcp(..) => {
-                place::addresses(&uri.transport).map(Route::Socket)
-            }
+            Transport::UnixAt(path) => Ok(Route::Socket(Goal::Addresses(vec![Address::unix(path.as_ref().as_ref())?]))),
+            Transport::Unix(daemon) => Ok(Route::Socket(Goal::Addresses(place::usual(*daemon)?))),
+            Transport::Tcp(host, port) => Ok(Route::Socket(Goal::tcp(host, *port))),
         }
     }
 
@@ -48,6 +45,6 @@ impl Route {
 
     /// Does it lead to a socket that allows no changes?
     pub fn is_read_only(&self) -> bool {
-        matches!(self, Route::Socket(addresses) if addresses.iter().any(Address::is_read_only))
+        matches!(self, Route::Socket(Goal::Addresses(addresses)) if addresses.iter().any(Address::is_read_only))
     }
 }
