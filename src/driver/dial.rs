@@ -67,9 +67,8 @@ pub enum Goal {
 impl Goal {
     /// A host, by name or by address, and a port.
     pub fn tcp(host: &str, port: u16) -> Goal {
-        let addresses = |all: &[IpAddr]| {
-            Goal::Addresses(all.iter().map(|ip| Address::Tcp(SocketAddr::new(*ip, port))).collect())
-        };
+        let addresses =
+            |all: &[IpAddr]| Goal::Addresses(all.iter().map(|ip| Address::Tcp(SocketAddr::new(*ip, port))).collect());
         match host.parse::<IpAddr>() {
             Ok(ip) => addresses(&[ip]),
             // This name means nothing else (RFC 6761, section 6.3).

@@ -9,10 +9,11 @@ use super::{DoneHandler, Monitor, State, Timeout, after};
 use crate::driver::Link;
 use crate::driver::dial::{self, Place};
 use crate::driver::libvirt::route::Route;
-use crate::driver::libvirt::{Libvirt, Shape};
+use crate::driver::libvirt::{Libvirt, Shape, configured};
 use crate::driver::socket::Socket;
 use crate::driver::virsh::Virsh;
 use crate::error::{Code, Error, Result};
+use crate::proto::libvirt::Wanted;
 use crate::target::uri::Uri;
 use crate::target::{Endpoint, Target};
 
@@ -49,7 +50,7 @@ impl Monitor {
         let (mut shared, way) = self.find_way()?;
         let port = self.key();
         let mon = shared.hub.mon(self)?;
-        let (limit, target) = (mon.options.max_message, mon.target.clone());
+        let (limit, domain) = (mon.options.max_message, domain_of(&mon.target));
         let timeout = timeout.resolve(mon.options.timeout);
         let deadline = if matches!(waiter, Waiter::Done(_)) { timeout.map(after) } else { None };
         let hub = &mut shared.hub;
@@ -67,8 +68,8 @@ impl Monitor {
         }
         hub.refresh_streams(port);
         core.with(link, |driver, io| {
-            if let (Link::Libvirt(libvirt), Target::Libvirt(uri)) = (&mut *driver, &target) {
-                libvirt.attach(port, uri.domain.clone(), limit, io, hub);
+            if let Link::Libvirt(libvirt) = &mut *driver {
+                libvirt.attach(port, domain, limit, io, hub);
             }
             if is_new {
                 driver.begin(io, hub);
@@ -82,6 +83,17 @@ impl Monitor {
         let mut shared = self.reactor().lock()?;
         let mon = self.idle(&mut shared)?;
         let (target, options) = (mon.target.clone(), mon.options.clone());
+        if let Target::Configured(alias, _) = &target {
+            drop(shared);
+            let uri = configured::uri_of(alias)?;
+            let target = Uri::parse(&uri).map_err(|why| Error::new(why.code(), format!("\"{uri}\": {why}")))?;
+            return self.find_way_to(self.reactor().lock()?, Target::Libvirt(Box::new(target)), options);
+        }
+        self.find_way_to(shared, target, options)
+    }
+
+    fn find_way_to<'a>(&'a self, mut shared: Guard<'a>, target: Target, options: Options) -> Result<(Guard<'a>, Way)> {
+        let mon = self.idle(&mut shared)?;
         if matches!(target, Target::Socket(Endpoint::Fd(_))) || options.socket_fd.is_some() {
             let socket = mon.adopted.take().ok_or_else(used_up)?;
             let link = self.new_link(&target, &options, Some(socket))?;
@@ -113,6 +125,7 @@ impl Monitor {
                 let route = adopted.map_or_else(|| Route::find(uri), Ok)?;
                 Link::Libvirt(Box::new(Libvirt::new(shape(uri, options), &uri.name, route)))
             }
+            Target::Configured(..) => return Err(Error::new(Code::Internal, "an alias was not looked up")),
             Target::Virsh(virsh) => {
                 let (path, session) = (&options.virsh_path, options.virsh_session);
                 Link::Virsh(Box::new(Virsh::new(port, path, &virsh.uri, virsh.domain.clone(), session, limit)))
@@ -154,6 +167,15 @@ impl Shared {
             self.links.insert(shape, link);
         }
         link
+    }
+}
+
+/// The domain that a libvirt target names.
+fn domain_of(target: &Target) -> Option<Wanted> {
+    match target {
+        Target::Libvirt(uri) => uri.domain.clone(),
+        Target::Configured(_, domain) => Some(domain.clone()),
+        Target::Socket(_) | Target::Virsh(_) => None,
     }
 }
 

@@ -58,7 +58,7 @@ impl Monitor {
         let mut options = mon.options.clone();
         options.set(option, value, linked).map_err(|why| self.named(why, ""))?;
         let bad = |text: &str| Err(self.named(Error::new(Code::InvalidArgument, text), ""));
-        let is_libvirt = matches!(mon.target, Target::Libvirt(_));
+        let is_libvirt = matches!(mon.target, Target::Libvirt(_) | Target::Configured(..));
         let dialled =
             matches!(mon.target, Target::Socket(Endpoint::Unix(_) | Endpoint::Abstract(_) | Endpoint::Tcp(..)));
         if options.listen && !dialled {

@@ -7,8 +7,10 @@
 //! | `tcp:HOST:PORT` | a TCP socket; an IPv6 address stands in brackets |
 //! | `fd:N` | a connected stream socket that the caller has open |
 //! | `qemu[+TRANSPORT]://…#DOMAIN` | a domain of a libvirt daemon's; see [`uri`] |
+//! | `ALIAS#DOMAIN`, `#DOMAIN` | the same, at the URI that libvirt's configuration has for the alias, or for none |
 //! | `virsh:URI#DOMAIN` | the same through the program virsh |
 
+pub mod conf;
 pub mod uri;
 
 use crate::error::{Code, Error, Result};
@@ -18,6 +20,10 @@ use uri::Uri;
 /// The longest path or abstract name: `sun_path` has 108 bytes, one of which is the NUL (unix(7)).
 const MAX_UNIX_PATH: usize = 107;
 
+/// What a target may be.
+const EXPECTED: &str = "expected unix:PATH, unix:@NAME, tcp:HOST:PORT, fd:N, a libvirt URI with a domain \
+                        (qemu:///system#DOMAIN), or virsh:URI#DOMAIN";
+
 /// Where a monitor is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -25,6 +31,8 @@ pub enum Target {
     Socket(Endpoint),
     /// A domain, or the hypervisor, of a libvirt daemon.
     Libvirt(Box<Uri>),
+    /// A domain at the URI that this alias stands for; an empty one stands for the default.
+    Configured(Box<str>, Wanted),
     /// What virsh reaches.
     Virsh(Box<Virsh>),
 }
@@ -55,24 +63,24 @@ impl Target {
     /// Reads a target string; an error says what was expected.
     pub fn parse(text: &str) -> Result<Target> {
         let named = |why: &str| format!("target \"{text}\": {why}");
+        let told = |why: Error| Error::new(why.code(), named(&why.to_string()));
         if let Some(rest) = text.strip_prefix("virsh:") {
             let (uri, fragment) = rest.split_once('#').map_or((rest, None), |(uri, domain)| (uri, Some(domain)));
-            let domain = fragment.map(uri::domain).transpose();
-            let domain = domain.map_err(|why| Error::new(why.code(), named(&why.to_string())))?;
+            let domain = fragment.map(uri::domain).transpose().map_err(told)?;
             return Ok(Target::Virsh(Box::new(Virsh { uri: uri.into(), domain })));
         }
         if Uri::is_meant(text) {
-            let named = |why: Error| Error::new(why.code(), named(&why.to_string()));
-            return Uri::parse(text).map(|uri| Target::Libvirt(Box::new(uri))).map_err(named);
+            return Uri::parse(text).map(|uri| Target::Libvirt(Box::new(uri))).map_err(told);
         }
-        let endpoint =
-            match text.split_once(':') {
-                Some(("unix", path)) => parse_unix(path),
-                Some(("tcp", address)) => parse_tcp(address),
-                Some(("fd", number)) => parse_fd(number),
-                _ => Err("expected unix:PATH, unix:@NAME, tcp:HOST:PORT, fd:N, a libvirt URI qemu:///system#DOMAIN, or virsh:URI#DOMAIN"
-                    .to_owned()),
-            };
+        if let Some((alias, fragment)) = text.split_once('#').filter(|(alias, _)| conf::is_alias(alias)) {
+            return Ok(Target::Configured(alias.into(), uri::domain(fragment).map_err(told)?));
+        }
+        let endpoint = match text.split_once(':') {
+            Some(("unix", path)) => parse_unix(path),
+            Some(("tcp", address)) => parse_tcp(address),
+            Some(("fd", number)) => parse_fd(number),
+            _ => Err(EXPECTED.to_owned()),
+        };
         endpoint.map(Target::Socket).map_err(|why| Error::new(Code::InvalidArgument, named(&why)))
     }
 }
@@ -158,6 +166,9 @@ mod tests {
             ("/run/vm.qmp", "expected unix:PATH"),
             ("http://x", "expected unix:PATH"),
             ("virsh:qemu:///system#", "is empty"),
+            ("#", "is empty"),
+            ("alias#%", "%25"),
+            ("ali.as#x", "expected unix:PATH"),
             ("virsh:qemu:///system#%", "%25"),
             ("Unix:/x", "expected unix:PATH"),
             ("unix:", "empty"),

@@ -1,6 +1,7 @@
 //! The libvirt driver: the monitors of one daemon's domains, over libvirt's own RPC. All of them share this link.
 
 mod channel;
+pub mod configured;
 mod place;
 pub mod route;
 #[cfg(feature = "tls")]
