@@ -275,7 +275,8 @@ void qmp_reactor_free(qmp_reactor *reactor);
 // Makes a monitor for a target, without any I/O. Targets: "unix:PATH", "unix:@NAME" (abstract), "tcp:HOST:PORT" (an
 // IPv6 address in brackets), "fd:N" (a connected stream socket; it is duplicated, the caller closes his own; the open
 // file that both share becomes non-blocking, and the end of the link shuts it down), and libvirt URIs with a domain, "qemu:///system#DOMAIN", "qemu:///session#DOMAIN", "qemu+unix:///system?socket=PATH#DOMAIN",
-// "qemu+tcp://HOST:PORT/system#DOMAIN". DOMAIN is a UUID, a name (percent-decoded: a # in it is %23) or id:N; without it
+// "qemu+tls://HOST/system#DOMAIN", "qemu+tcp://HOST:PORT/system#DOMAIN", or "ALIAS#DOMAIN" with an alias of libvirt's
+// configuration, or none for its default. DOMAIN is a UUID, a name (percent-decoded: a # in it is %23) or id:N; without it
 // the monitor is the hypervisor's, and runs no commands. Monitors of one reactor with the same URI share a connection.
 // `reactor_or_null` drives it; with NULL it gets a reactor of its own (qmp_monitor_reactor). Returns a monitor that the
 // caller owns and frees by qmp_monitor_free, or NULL and an error (INVALID_ARGUMENT). Since 0.1.
@@ -301,8 +302,7 @@ int32_t qmp_monitor_set(qmp_monitor *monitor,
 // libvirt a domain that is shut off is connected to as well: its events come when it is started.
 // Returns 0, or -1 and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, AUTH, NOT_FOUND for a domain that is not there,
 // STATE if connected already, UNSUPPORTED for a descriptor the second time, CANCELED by qmp_monitor_disconnect or
-// qmp_monitor_free). A host name is looked up by
-// the system's resolver, which may take longer than the deadline. Since 0.1.
+// qmp_monitor_free). Looking up a host's name is part of the deadline. Since 0.1.
 int32_t qmp_monitor_connect(qmp_monitor *monitor,
                             int32_t timeout_ms,
                             qmp_error **err);
