@@ -2,12 +2,11 @@
 
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::hub::{Asked, Call, Waiter};
 use super::inside::this_thread;
 use super::memo::Text;
-use super::roles::Awaited;
+use super::roles::{Awaited, Deadline};
 use super::shared::{Guard, Shared};
 use super::{Monitor, ReplyHandler, Timeout, after, next_id};
 use crate::driver::Submission;
@@ -130,7 +129,7 @@ impl Monitor {
                 shared.give_up(call, Code::Timeout);
                 None
             }
-            Some(ms) => Some(after(ms)),
+            Some(ms) => Some(Deadline::after(ms)),
         };
         let answer = self.reactor().wait_for(shared, call, deadline)?;
         answer.map(|text| text.unwrap_or_else(|| Buffer::concat(&[])))
@@ -198,7 +197,7 @@ impl super::Reactor {
         &self,
         shared: Guard<'_>,
         call: u32,
-        deadline: Option<Instant>,
+        deadline: Option<Deadline>,
     ) -> Result<super::hub::Outcome> {
         let take = |shared: &mut Shared| {
             let Waiter::Thread(_, answer) = &mut shared.hub.calls.get_mut(call as usize)?.waiter else { return None };

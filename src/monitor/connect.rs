@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 
 use super::hub::{Asked, Call, Mon, Waiter};
 use super::options::Options;
+use super::roles::Deadline;
 use super::shared::{Guard, Shared};
 use super::{DoneHandler, Monitor, State, Timeout, after};
 use crate::driver::Link;
@@ -42,7 +43,7 @@ impl Monitor {
     fn try_connect(&self, timeout: Timeout) -> Result<()> {
         let (shared, call) = self.begin_connect(timeout, Waiter::Thread(None, None))?;
         let ms = shared.hub.calls.get(call as usize).and_then(|call| call.timeout);
-        self.reactor().wait_for(shared, call, ms.map(after))?.map(drop)
+        self.reactor().wait_for(shared, call, ms.map(Deadline::after))?.map(drop)
     }
 
     /// Puts a link on its way. The call is answered when it has come about, or has not.

@@ -29,11 +29,14 @@ impl Reactor {
     pub(super) fn wait<'a, T>(
         &'a self,
         mut shared: Guard<'a>,
-        deadline: Option<Instant>,
+        deadline: Option<Deadline>,
         what: Awaited,
         mut ready: impl FnMut(&mut Shared) -> Option<T>,
     ) -> Result<(Guard<'a>, Option<T>)> {
         let mut seat = None;
+        // What time it is is known from when the deadline was set; after a wait it is asked for again.
+        let mut known = deadline.map(|deadline| deadline.known);
+        let deadline = deadline.map(|deadline| deadline.at);
         {
             // What this thread's callback put aside has to go out before it waits for what comes of it.
             let Shared { core, hub, .. } = &mut *shared;
@@ -43,9 +46,11 @@ impl Reactor {
             if let Some(found) = ready(&mut shared) {
                 break Some(found);
             }
-            let late = deadline.is_some_and(|at| at <= Instant::now());
+            let until = deadline.map(|at| (at, known.take().unwrap_or_else(Instant::now)));
+            let late = until.is_some_and(|(at, now)| at <= now);
             if shared.lead.is_some() {
-                shared = self.round(shared, if late { Until::Now } else { Until::at(deadline) }, false)?;
+                let until = until.map_or(Until::Forever, |(at, now)| Until::At(at, now));
+                shared = self.round(shared, if late { Until::Now } else { until }, false)?;
                 if late {
                     // What arrived in time is in by now.
                     break ready(&mut shared);
@@ -130,7 +135,8 @@ impl Reactor {
             return Some(Duration::ZERO);
         }
         let at = until.earliest(shared.first_deadline())?;
-        Some(at.saturating_duration_since(Instant::now()))
+        let now = if let Until::At(_, now) = until { now } else { Instant::now() };
+        Some(at.saturating_duration_since(now))
     }
 
     /// Ends what is overdue, unless something that arrived in time may still be unread.
@@ -204,13 +210,28 @@ fn given_up_text(code: Code, timeout: &str, ahead: usize, delivery: Delivery) ->
     text
 }
 
+/// When a wait ends, and what time it was when that was set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    at: Instant,
+    known: Instant,
+}
+
+impl Deadline {
+    /// So many milliseconds from now.
+    pub(super) fn after(ms: u32) -> Deadline {
+        let known = Instant::now();
+        Deadline { at: known + Duration::from_millis(ms.into()), known }
+    }
+}
+
 /// How long a round may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Until {
     /// Only look.
     Now,
-    /// Until then.
-    At(Instant),
+    /// Until then; the second one is now.
+    At(Instant, Instant),
     /// Until something happens.
     Forever,
 }
@@ -218,14 +239,14 @@ pub(super) enum Until {
 impl Until {
     /// Until the deadline, if there is one.
     pub(super) fn at(deadline: Option<Instant>) -> Until {
-        deadline.map_or(Until::Forever, Until::At)
+        deadline.map_or(Until::Forever, |at| Until::At(at, Instant::now()))
     }
 
     /// The earlier of this and another deadline.
     fn earliest(self, other: Option<Instant>) -> Option<Instant> {
         match self {
             Until::Now | Until::Forever => other,
-            Until::At(at) => Some(other.map_or(at, |other| at.min(other))),
+            Until::At(at, _) => Some(other.map_or(at, |other| at.min(other))),
         }
     }
 }

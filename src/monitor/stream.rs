@@ -3,9 +3,9 @@
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 
-use super::roles::Awaited;
+use super::roles::{Awaited, Deadline};
 use super::shared::Shared;
-use super::{Reactor, State, Timeout, after};
+use super::{Reactor, State, Timeout};
 use crate::error::{Code, Error, Result};
 use crate::sys::buffer::Buffer;
 use crate::sys::event_fd::EventFd;
@@ -87,7 +87,7 @@ impl Events {
             Timeout::Millis(ms) => Some(ms),
         };
         let ready = |shared: &mut Shared| self.take(shared);
-        let waited = self.reactor.wait(shared, ms.map(after), Awaited::Stream(self.key), ready);
+        let waited = self.reactor.wait(shared, ms.map(Deadline::after), Awaited::Stream(self.key), ready);
         waited?
             .1
             .unwrap_or_else(|| Err(Error::new(Code::Timeout, format!("no event within {} ms", ms.unwrap_or_default()))))

@@ -141,8 +141,8 @@ impl Reactor {
             } else if wait {
                 shared = self.sit(shared, seat, deadline, Awaited::Turn)?;
             }
-            let late = deadline.is_some_and(|at| at <= Instant::now());
-            let done = !wait || late || shared.is_ending() || !shared.hub.queue.is_empty();
+            let late = || deadline.is_some_and(|at| at <= Instant::now());
+            let done = !wait || shared.is_ending() || !shared.hub.queue.is_empty() || late();
             if done || self.wake.swap(false, Ordering::AcqRel) {
                 return Ok(shared);
             }
