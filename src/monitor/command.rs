@@ -42,7 +42,7 @@ impl Monitor {
         let id = shared.hub.calls.get(call as usize).map_or(0, |call| call.id);
         if let Some(why) = refused {
             let handler = shared.hub.calls.try_remove(call as usize).map(|entry| {
-                shared.hub.timers.change(call as usize, entry.deadline, None);
+                shared.hub.timers.set(call as usize, None);
                 entry.waiter
             });
             self.reactor().settle(&mut shared);
@@ -96,7 +96,7 @@ impl Monitor {
         let link = mon.connected()?;
         let timeout = timeout.resolve(mon.options.timeout);
         let (mon, waiter) = (self.key(), Waiter::Thread(None, None));
-        let entry = Call { mon, id: 0, asked: Asked::Domains, deadline: None, timeout, waiter };
+        let entry = Call { mon, id: 0, asked: Asked::Domains, timeout, waiter };
         let call = shared.hub.calls.insert(entry) as u32;
         let Shared { core, hub, .. } = &mut *shared;
         let asked = if timeout == Some(0) {
@@ -150,14 +150,13 @@ impl Monitor {
         let timeout = timeout.resolve(mon.options.timeout);
         let (mon, waiter) = (self.key(), Waiter::Thread(None, None));
         let asked = Asked::Request(Arc::clone(&request));
-        let mut entry = Call { mon, id: 0, asked, deadline: None, timeout, waiter };
+        let mut entry = Call { mon, id: 0, asked, timeout, waiter };
         fill(&mut entry);
         let started = matches!(entry.waiter, Waiter::Reply(_));
-        entry.deadline = if started { timeout.map(after) } else { None };
-        let deadline = entry.deadline;
+        let deadline = if started { timeout.map(after) } else { None };
         let call = shared.hub.calls.insert(entry);
         shared.hub.calls[call].id = next_id() << INDEX_BITS | call as u64;
-        shared.hub.timers.change(call, None, deadline);
+        shared.hub.timers.set(call, deadline);
         let call = call as u32;
         if timeout == Some(0) {
             return Ok((shared, call, None));

@@ -55,8 +55,8 @@ impl Monitor {
         let timeout = timeout.resolve(mon.options.timeout);
         let deadline = if matches!(waiter, Waiter::Done(_)) { timeout.map(after) } else { None };
         let hub = &mut shared.hub;
-        let call = hub.calls.insert(Call { mon: port, id: 0, asked: Asked::Link, deadline, timeout, waiter });
-        hub.timers.change(call, None, deadline);
+        let call = hub.calls.insert(Call { mon: port, id: 0, asked: Asked::Link, timeout, waiter });
+        hub.timers.set(call, deadline);
         let (link, is_new) = match way {
             Way::New(link) => (shared.take_in(link), true),
             Way::Shared(link) => (link, false),

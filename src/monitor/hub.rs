@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
-use std::time::Instant;
 
 use slab::Slab;
 
@@ -96,8 +95,6 @@ pub struct Call {
     pub id: u64,
     /// What was asked.
     pub asked: Asked,
-    /// The deadline in `timers`.
-    pub deadline: Option<Instant>,
     /// The timeout that led to it, for the message.
     pub timeout: Option<u32>,
     /// Who waits.
@@ -236,8 +233,8 @@ impl Hub {
             return;
         }
         let key = call as usize;
-        let Call { mon, asked, deadline, waiter, .. } = self.calls.remove(key);
-        self.timers.change(key, deadline, None);
+        let Call { mon, asked, waiter, .. } = self.calls.remove(key);
+        self.timers.set(key, None);
         let about = |error: Error| error.about(&target_of(&self.mons, mon), asked.name());
         self.queue.push_back(match waiter {
             Waiter::Reply(handler) => {

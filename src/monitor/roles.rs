@@ -154,8 +154,7 @@ impl Reactor {
         let Shared { core, hub, .. } = &mut *shared;
         core.expire(now, hub);
         while let Some(call) = shared.hub.timers.pop(now) {
-            if let Some(entry) = shared.hub.calls.get_mut(call) {
-                entry.deadline = None;
+            if let Some(_entry) = shared.hub.calls.get_mut(call) {
                 shared.give_up(call as u32, Code::Timeout);
             }
         }

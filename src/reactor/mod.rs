@@ -128,7 +128,6 @@ pub struct Core<D> {
 
 struct Entry<D> {
     driver: D,
-    deadline: Option<Instant>,
     /// Tells this driver from an earlier one in the same place, of which an event may still be under way.
     generation: usize,
     on_again: bool,
@@ -167,13 +166,13 @@ impl<D> Core<D> {
     pub fn insert(&mut self, driver: D) -> usize {
         self.generation = self.generation.wrapping_add(1) & (GENERATION_MASK >> 1);
         let generation = self.generation;
-        self.entries.insert(Entry { driver, deadline: None, generation, on_again: false, on_flush: false })
+        self.entries.insert(Entry { driver, generation, on_again: false, on_flush: false })
     }
 
     /// Takes a driver out.
     pub fn remove(&mut self, key: usize) -> Option<D> {
         let entry = self.entries.try_remove(key)?;
-        self.timers.change(key, entry.deadline, None);
+        self.timers.set(key, None);
         Some(entry.driver)
     }
 
@@ -193,7 +192,7 @@ impl<D> Core<D> {
             return Some(result);
         }
         if let Some(new) = wishes.deadline {
-            self.timers.change(key, std::mem::replace(&mut entry.deadline, new), new);
+            self.timers.set(key, new);
         }
         if wishes.again && !std::mem::replace(&mut entry.on_again, true) {
             self.again.push_back(key);
@@ -235,10 +234,7 @@ impl<D> Core<D> {
         D: Driver<S>,
     {
         while let Some(key) = self.timers.pop(now) {
-            if let Some(entry) = self.entries.get_mut(key) {
-                entry.deadline = None;
-                self.with(key, |driver, io| driver.expired(now, io, sink));
-            }
+            self.with(key, |driver, io| driver.expired(now, io, sink));
         }
     }
 
