@@ -9,11 +9,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use qmp::error::{Code, Delivery};
 use qmp::monitor::{Monitor, Reactor, State, Timeout};
-use serde_json::{Value, json};
+use scenario::{Descriptors, Link, Machine, SOON, parsed};
+use serde_json::json;
 
-const SOON: Timeout = Timeout::Millis(20_000);
+mod scenario;
 
 /// A QEMU of this test's own, ended with it.
 struct Qemu {
@@ -57,74 +57,24 @@ impl Drop for Qemu {
     }
 }
 
-fn parsed(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).unwrap()
-}
+/// QEMU's own socket does everything; TCP carries no descriptors.
+const UNIX: Link = Link { oob: true, fds: Descriptors::Many };
+const TCP: Link = Link { oob: true, fds: Descriptors::None };
 
-/// What every link to a machine has to do, whatever it goes over.
-fn scenario(monitor: &Arc<Monitor>) {
-    let events = monitor.events(None).unwrap();
-    monitor.connect(SOON).unwrap();
-    assert_eq!(monitor.state(), State::Connected);
-    assert!(monitor.supports("events") && !monitor.supports("flying"));
-    assert!(parsed(monitor.greeting().unwrap().as_bytes())["QMP"]["version"]["qemu"]["major"].is_number());
-
-    // Ids of every kind come back byte for byte, or not at all.
-    for id in ["0", "-1", "1e3", "123456789012345678901234567890", "null", "\"\\u00e9\"", "[1, {\"a\": \"}\"}]", "{}"] {
-        let request = format!("{{ \"id\" : {id} , \"execute\": \"query-status\" }}");
-        let reply = monitor.run(request.as_bytes(), &[], SOON).unwrap();
-        let text = String::from_utf8(reply.as_bytes().to_vec()).unwrap();
-        assert!(text.contains(&format!("\"id\": {id}")), "{text}");
-        assert_eq!(parsed(reply.as_bytes())["return"]["running"], json!(false));
-    }
-    let reply = monitor.run(br#"{"execute":"query-status"}"#, &[], SOON).unwrap();
-    assert!(parsed(reply.as_bytes()).get("id").is_none());
-
-    // Errors keep class, text and envelope.
-    let error = monitor.run(br#"{"execute":"no-such-thing","id":[7]}"#, &[], SOON).unwrap_err();
-    let detail = error.detail();
-    assert_eq!((detail.code, detail.delivery), (Code::Command, Delivery::Answered));
-    assert_eq!(detail.class.as_deref(), Some("CommandNotFound"));
-    assert_eq!(parsed(detail.reply.as_ref().unwrap())["id"], json!([7]));
-    assert!(error.to_string().contains("no-such-thing"), "{error}");
-    let error = monitor.execute("query-status", Some(br#"{"x":1}"#), SOON).unwrap_err();
-    assert_eq!(error.detail().class.as_deref(), Some("GenericError"));
-
-    // A long reply, a text that is not ASCII, and a value that is a string.
-    let schema = monitor.execute("query-qmp-schema", None, SOON).unwrap();
-    assert!(schema.as_bytes().len() > 100_000 && parsed(schema.as_bytes()).is_array());
-    let info = monitor.execute("human-monitor-command", Some(br#"{"command-line":"info status"}"#), SOON).unwrap();
-    assert!(parsed(info.as_bytes()).as_str().unwrap().contains("VM status"));
-
-    // Events, in order, each a whole QMP event.
-    monitor.execute("cont", None, SOON).unwrap();
-    monitor.execute("stop", None, SOON).unwrap();
-    let mut names = Vec::new();
-    while names.len() < 3 {
-        let event = parsed(events.next(SOON).unwrap().as_bytes());
-        assert!(event["timestamp"]["seconds"].is_number() && event.get("data").is_none());
-        names.push(event["event"].as_str().unwrap().to_owned());
-    }
-    assert_eq!(names, ["LIBQMP_CONNECTED", "RESUME", "STOP"]);
-    assert_eq!(events.next(Timeout::Millis(0)).unwrap_err().code(), Code::Timeout);
-
-    // A second link, after the first was ended.
-    monitor.disconnect().unwrap();
-    let gone = monitor.run(br#"{"execute":"query-status"}"#, &[], SOON).unwrap_err();
-    assert_eq!((gone.code(), gone.delivery()), (Code::Disconnected, Delivery::NotSent));
-    assert_eq!(parsed(events.next(SOON).unwrap().as_bytes())["event"], json!("LIBQMP_DISCONNECTED"));
-    assert_eq!(events.next(SOON).unwrap_err().code(), Code::Disconnected);
-    events.free();
+/// Runs the table on this target, its monitors with these options.
+fn table(target: &str, link: Link, options: &[(&str, &str)]) {
+    let monitor = |reactor: Option<&Arc<Reactor>>| {
+        let monitor = Monitor::new(reactor, target).unwrap();
+        options.iter().for_each(|(name, value)| monitor.set(name, value).unwrap());
+        monitor
+    };
+    scenario::table(&Machine { monitor: &monitor, link });
 }
 
 #[test]
 fn over_a_unix_socket() {
     let Some(qemu) = Qemu::start(&["-qmp unix:@/s,server=on,wait=off"]) else { return };
-    let monitor = Monitor::new(None, &format!("unix:{}", qemu.path("s"))).unwrap();
-    scenario(&monitor);
-    monitor.connect(SOON).unwrap();
-    assert!(monitor.supports("fds") && monitor.supports("oob"));
-    monitor.free();
+    table(&format!("unix:{}", qemu.path("s")), UNIX, &[]);
 }
 
 #[test]
@@ -132,31 +82,20 @@ fn over_an_abstract_socket() {
     let name = format!("libqmp-test-{}", std::process::id());
     let monitor = format!("-qmp unix:{name},abstract=on,server=on,wait=off");
     let Some(_qemu) = Qemu::start(&[&monitor]) else { return };
-    let monitor = Monitor::new(None, &format!("unix:@{name}")).unwrap();
-    scenario(&monitor);
-    monitor.free();
+    table(&format!("unix:@{name}"), UNIX, &[]);
 }
 
 #[test]
 fn on_a_pretty_monitor() {
     let chardev = "-chardev socket,id=c,path=@/s,server=on,wait=off -mon chardev=c,mode=control,pretty=on";
     let Some(qemu) = Qemu::start(&[chardev]) else { return };
-    let monitor = Monitor::new(None, &format!("unix:{}", qemu.path("s"))).unwrap();
-    scenario(&monitor);
-    monitor.free();
+    table(&format!("unix:{}", qemu.path("s")), UNIX, &[]);
 }
 
 #[test]
 fn without_out_of_band_execution() {
     let Some(qemu) = Qemu::start(&["-qmp unix:@/s,server=on,wait=off"]) else { return };
-    let monitor = Monitor::new(None, &format!("unix:{}", qemu.path("s"))).unwrap();
-    monitor.set("oob", "off").unwrap();
-    scenario(&monitor);
-    monitor.connect(SOON).unwrap();
-    assert!(!monitor.supports("oob"));
-    let refused = monitor.run(br#"{"exec-oob":"migrate-pause"}"#, &[], SOON).unwrap_err();
-    assert_eq!((refused.code(), refused.delivery()), (Code::Unsupported, Delivery::NotSent));
-    monitor.free();
+    table(&format!("unix:{}", qemu.path("s")), Link { oob: false, ..UNIX }, &[("oob", "off")]);
 }
 
 /// A port that was free a moment ago.
@@ -174,13 +113,7 @@ fn over_tcp_by_address_and_by_name() {
         let chardev = format!("-chardev socket,id=c,host={address},port={port},server=on,wait=off");
         let Some(_qemu) = Qemu::start(&[&chardev, "-mon chardev=c,mode=control"]) else { return };
         for name in names {
-            let monitor = Monitor::new(None, &format!("tcp:{name}:{port}")).unwrap();
-            scenario(&monitor);
-            monitor.connect(SOON).unwrap();
-            assert!(!monitor.supports("fds"));
-            let refused = monitor.run(br#"{"execute":"getfd","arguments":{"fdname":"a"}}"#, &[0], SOON).unwrap_err();
-            assert_eq!(refused.code(), Code::Unsupported);
-            monitor.free();
+            table(&format!("tcp:{name}:{port}"), TCP, &[]);
         }
     }
 }
