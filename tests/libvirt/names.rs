@@ -1,0 +1,76 @@
+//! The domain that a target names is that domain, and never another.
+
+use qmp::error::{Code, Delivery};
+use qmp::monitor::Monitor;
+
+use super::libvirtd::{Domain, Libvirtd, encode};
+use super::scenario::SOON;
+use super::{open, uuid_of};
+
+#[test]
+fn domains_with_odd_names_are_found() {
+    let Some(daemon) = Libvirtd::shared() else { return };
+    for name in ["-x", "a b'c", "--help", "né\u{1f600}", "50%41&<\"#?;", "list; destroy a"] {
+        let domain = Domain::running(&daemon, name);
+        for target in [domain.unix(), domain.tcp()] {
+            let monitor = open(&target);
+            assert_eq!(uuid_of(&monitor), domain.uuid(), "{target}");
+            monitor.free();
+        }
+    }
+}
+
+/// Numbers, UUIDs and `id:` as names: each stands for what it says, and for nothing else.
+#[test]
+fn names_numbers_and_uuids_are_kept_apart() {
+    let Some(daemon) = Libvirtd::own() else { return };
+    let first = Domain::running(&daemon, "first");
+    let number = first.id();
+    let named_like_number = Domain::running(&daemon, &number);
+    let named_like_id = Domain::running(&daemon, &format!("id:{number}"));
+    let twin = Domain::running(&daemon, first.uuid());
+    assert!([&named_like_number, &named_like_id, &twin].iter().all(|domain| domain.id() != number));
+    let cases = [
+        (format!("id:{number}"), &first),
+        (number.clone(), &named_like_number),
+        (format!("id%3A{number}"), &named_like_id),
+        (format!("id%3a{number}"), &named_like_id),
+        (first.uuid().to_owned(), &first),
+        (first.uuid().to_uppercase(), &first),
+        (twin.uuid().to_owned(), &twin),
+        ("f%69rst".to_owned(), &first),
+    ];
+    for (fragment, domain) in cases {
+        let monitor = open(&format!("{}#{fragment}", daemon.unix()));
+        assert_eq!(uuid_of(&monitor), domain.uuid(), "#{fragment}");
+        monitor.free();
+    }
+    // A UUID that no domain has is a name like any other.
+    let stranger = "00000000-1111-4222-8333-444444444444";
+    assert_unknown(&format!("{}#{stranger}", daemon.unix()));
+    let named = Domain::running(&daemon, stranger);
+    let monitor = open(&format!("{}#{stranger}", daemon.unix()));
+    assert_eq!(uuid_of(&monitor), named.uuid());
+    monitor.free();
+    assert_unknown(&format!("{}#id:4711", daemon.unix()));
+}
+
+#[test]
+fn an_unknown_domain_is_not_found() {
+    let Some(daemon) = Libvirtd::shared() else { return };
+    for name in ["nobody-has-this-name", "4711", "id%3A1"] {
+        assert_unknown(&format!("{}#{name}", daemon.unix()));
+    }
+    assert_unknown(&format!("{}#nobody-has-this-name", daemon.tcp()));
+    assert_unknown(&format!("{}#{}", daemon.unix(), encode("n\u{e9} b'c")));
+}
+
+fn assert_unknown(target: &str) {
+    let monitor = Monitor::new(None, target).unwrap();
+    let error = monitor.connect(SOON).unwrap_err();
+    let detail = error.detail();
+    assert_eq!((detail.code, detail.libvirt, detail.delivery), (Code::NotFound, 42, Delivery::NotSent), "{error}");
+    assert!(detail.desc.as_deref().is_some_and(|text| text.contains("no domain with matching")), "{error}");
+    assert!(error.to_string().contains(target) && error.to_string().contains("42"), "{error}");
+    monitor.free();
+}
