@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 mod libvirtd;
 mod life;
 mod links;
+mod listing;
 mod names;
 mod proxy;
 #[path = "../scenario/mod.rs"]
@@ -83,11 +84,11 @@ fn events_have_the_bytes_of_the_socket_driver() {
     monitors.into_iter().for_each(Monitor::free);
 }
 
-/// The next event of the machine as text.
+/// The next event that a command has caused, as text.
 fn next_text(events: &qmp::monitor::stream::Events) -> String {
     loop {
         let text = String::from_utf8(events.next(SOON).unwrap().as_bytes().to_vec()).unwrap();
-        if !text.contains("\"LIBQMP_") {
+        if scenario::is_ours(&parsed(text.as_bytes())) {
             return text;
         }
     }

@@ -48,25 +48,6 @@ fn without_an_interval_nothing_is_sent() {
     bed.client.works(&mut bed.daemon);
 }
 
-/// A peer is asked how it is while it opens, too.
-#[test]
-fn a_peer_that_dies_during_the_opening_is_noticed() {
-    let peer = Peer::new();
-    for step in STEPS {
-        let client = Client::new(&peer);
-        client.set("keepalive-interval", "30");
-        client.set("keepalive-count", "2");
-        let connecting = client.connect();
-        let mut daemon = peer.accept();
-        daemon.open_until(step);
-        // The daemon itself answers pings from the first packet on; it is dead, or it is asked nothing yet.
-        while let Some(packet) = daemon.packet() {
-            assert_eq!(packet.program, KEEPALIVE, "{packet:?}");
-        }
-        connecting.error(Code::Disconnected);
-    }
-}
-
 /// At any moment, also during the opening.
 #[test]
 fn pings_are_answered() {

@@ -4,6 +4,7 @@ mod client;
 mod closing;
 mod flow;
 mod keepalive;
+mod listing;
 mod opening;
 mod packets;
 mod routing;

@@ -117,9 +117,10 @@ fn events_before_the_reply_to_their_registration_are_kept() {
     daemon.reply(&call, &Xdr::new().u32(9).0);
     daemon.event(9, &Domain::new("vm", 1), "STOP", "");
     connecting.wait().unwrap();
-    client.expect_event("LIBQMP_CONNECTED");
-    client.expect_event("RESUME");
-    client.expect_event("STOP");
+    // Where among them the link is told of is another matter.
+    let mut names: Vec<_> = (0..3).map(|_| client.event()["event"].as_str().unwrap().to_owned()).collect();
+    names.retain(|name| name != "LIBQMP_CONNECTED");
+    assert_eq!(names, ["RESUME", "STOP"]);
 }
 
 /// The reasons that libvirt knows, and one that it does not know yet.

@@ -98,10 +98,10 @@ fn an_error_without_a_message_is_told_by_its_number() {
     let outcome = bed.client.start(STATUS);
     let call = bed.daemon.call();
     let payload = Xdr::new().i32(38).i32(10).optional(None).i32(2).u32(0);
-    let payload = payload.optional(None).optional(None).optional(None).i32(104).i32(0).u32(0).0;
+    let payload = payload.optional(None).optional(None).optional(None).i32(13).i32(0).u32(0).0;
     bed.daemon.send(&packet(call.program, call.procedure, REPLY, call.serial, ERROR, &payload));
     let error = outcome.error(Code::System);
-    assert_eq!(error.detail().libvirt, 38, "{error}");
+    assert_eq!((error.detail().libvirt, error.detail().errno), (38, 13), "{error}");
     assert!(error.to_string().contains("38"), "{error}");
     bed.client.works(&mut bed.daemon);
 }
