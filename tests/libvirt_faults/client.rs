@@ -22,7 +22,7 @@ pub struct Outcome<T>(Receiver<Result<T>>);
 
 impl<T> Outcome<T> {
     pub fn wait(&self) -> Result<T> {
-        self.0.recv_timeout(Duration::from_secs(20)).expect("no outcome in time")
+        self.0.recv_timeout(Duration::from_secs(30)).expect("no outcome in time")
     }
 
     pub fn is_open(&self) -> bool {
