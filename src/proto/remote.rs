@@ -186,6 +186,8 @@ impl<'a> MonitorEvent<'a> {
 /// What happened to a domain, as DOMAIN_EVENT_CALLBACK_LIFECYCLE tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifecycle<'a> {
+    /// The registration that asked for it.
+    pub callback: i32,
     /// The domain.
     pub domain: Domain<'a>,
     /// What happened: [`Lifecycle::STARTED`] or another.
@@ -205,10 +207,10 @@ impl<'a> Lifecycle<'a> {
     /// Reads one.
     pub fn read(payload: &'a [u8]) -> Result<Lifecycle<'a>> {
         let mut reader = Reader::new(payload);
-        reader.i32("a lifecycle event's callback")?;
+        let callback = reader.i32("a lifecycle event's callback")?;
         let domain = Domain::read(&mut reader)?;
         let event = reader.i32("a lifecycle event")?;
-        Ok(Lifecycle { domain, event, detail: reader.i32("a lifecycle event's detail")? })
+        Ok(Lifecycle { callback, domain, event, detail: reader.i32("a lifecycle event's detail")? })
     }
 
     /// The name of the reason (include/libvirt/libvirt-domain.h, virDomainEventStartedDetailType and the like).

@@ -107,7 +107,8 @@ impl Channel {
         digest: impl FnMut(&mut Vec<u8>) -> Result<()>,
     ) -> Result<()> {
         let read = match &mut self.layer {
-            Layer::Plain => self.wire.read(to_the_end, io, digest),
+            // A read ends early where a descriptor comes, though more follows: a UNIX socket is read until it is empty.
+            Layer::Plain => self.wire.read(to_the_end || self.wire.is_unix(), io, digest),
             #[cfg(feature = "tls")]
             Layer::Tls(tls) => tls.read(&mut self.wire, to_the_end, io, digest),
         };

@@ -72,8 +72,8 @@ pub(super) struct Conn<F, W> {
     pub phase: Phase,
     /// Descriptors can be passed.
     pub fds: bool,
-    /// The daemon tells what happens to its domains.
-    pub lifecycle: bool,
+    /// The daemon tells what happens to its domains, under this callback id.
+    pub lifecycle: Option<i32>,
     is_unix: bool,
     next_serial: u32,
     calls: Vec<Call<W>>,
@@ -113,7 +113,7 @@ impl<F, W> Conn<F, W> {
             out: Outbox::new(),
             phase: Phase::Dialling,
             fds: false,
-            lifecycle: false,
+            lifecycle: None,
             is_unix: false,
             next_serial: 0,
             calls: Vec::new(),
@@ -241,6 +241,7 @@ impl<F, W> Conn<F, W> {
             }
             Phase::Polkit => {
                 refused("to let us in (polkit)").map_err(|why| why.with_code(Code::Auth))?;
+                remote::read_number(payload, "polkit's answer")?;
                 self.open(settings);
             }
             Phase::Open => {
@@ -261,7 +262,10 @@ impl<F, W> Conn<F, W> {
             }
             Phase::Lifecycle => {
                 // Some may not listen to all domains: they are told less, and that is all.
-                self.lifecycle = outcome.is_ok();
+                self.lifecycle = match outcome {
+                    Ok(()) => Some(remote::read_number(payload, "the number of a registration")?),
+                    Err(_) => None,
+                };
                 self.phase = Phase::Ready;
                 return Ok(Incoming::Ready);
             }

@@ -170,11 +170,17 @@ impl<F> Host<F> {
         match what {
             What::Listing(key) => self.listed(key, outcome, tell),
             What::Domain(key) => {
-                let on_wire = self.domains.get_mut(key).and_then(|domain| domain.on_wire.take());
+                let Some(domain) = self.domains.get_mut(key) else { return Ok(()) };
+                // What cannot be read ends the link, and that answers whoever still stands in the books.
+                let text = match (&domain.on_wire, &outcome) {
+                    (Some(OnWire::Command(_)), Ok(payload)) => remote::read_text(payload)?,
+                    _ => b"",
+                };
+                let on_wire = domain.on_wire.take();
                 match on_wire {
                     Some(OnWire::Look) => self.looked_up(key, outcome, now, tell)?,
                     Some(OnWire::Register) => self.registered(conn, key, outcome, now, tell)?,
-                    Some(OnWire::Command(current)) => self.command_answered(current, outcome, tell)?,
+                    Some(OnWire::Command(current)) => self.command_answered(&current, outcome.map(|_| text), tell),
                     Some(OnWire::Deregister) | None => {}
                 }
                 self.ring_domain(key);
@@ -183,17 +189,16 @@ impl<F> Host<F> {
         }
     }
 
-    fn command_answered(&mut self, current: Current, outcome: Outcome<'_>, tell: &mut impl Tell) -> Result<()> {
-        let text = outcome.map_err(|error| fault::of_command(&error, current.with_fd));
-        let text = match text {
-            Ok(payload) => Ok(remote::read_text(payload)?),
-            Err(why) => Err(why),
-        };
-        let Some(call) = current.call else { return Ok(()) };
+    fn command_answered(&mut self, current: &Current, outcome: Outcome<'_>, tell: &mut impl Tell) {
+        let Some(call) = current.call else { return };
         let limit = self.ports.get(&current.port).map_or(usize::MAX, |port| port.limit);
-        let request = &current.request;
-        tell.answered(call, text.and_then(|text| answer::read(text, request, current.value_only, limit)));
-        Ok(())
+        tell.answered(
+            call,
+            match outcome {
+                Ok(text) => answer::read(text, &current.request, current.value_only, limit),
+                Err(error) => Err(fault::of_command(&error, current.with_fd)),
+            },
+        );
     }
 
     fn looked_up(&mut self, key: usize, outcome: Outcome<'_>, now: Instant, tell: &mut impl Tell) -> Result<()> {
@@ -221,7 +226,7 @@ impl<F> Host<F> {
             return Err(Error::new(Code::Protocol, format!("libvirt found a domain that was not asked for: {name:?}")));
         }
         let uuid = Uuid(found.uuid);
-        domain.fresh = self.conns.first().is_some_and(|conn| conn.lifecycle);
+        domain.fresh = self.conns.first().is_some_and(|conn| conn.lifecycle.is_some());
         domain.found = Found::Known { name: found.name.to_vec(), uuid, id: found.id };
         match self.by_uuid.get(&uuid).copied().filter(|other| *other != key) {
             None => drop(self.by_uuid.insert(uuid, key)),
@@ -292,11 +297,11 @@ impl<F> Host<F> {
 
     fn listed(&mut self, key: usize, outcome: Outcome<'_>, tell: &mut impl Tell) -> Result<()> {
         let Some(listing) = self.listings.get_mut(key) else { return Ok(()) };
-        listing.on_wire = false;
         let done = match outcome {
             Ok(payload) => Ok(listing.answered(payload)?),
             Err(error) => listing.refused().ok_or_else(|| fault::of_call(&error)),
         };
+        listing.on_wire = false;
         match (listing.call, done) {
             (Some(_), Ok(false)) => {
                 self.ring.push_back(What::Listing(key));
@@ -324,7 +329,7 @@ impl<F> Host<F> {
         match procedure {
             remote::DOMAIN_MONITOR_EVENT => self.event(conn, &MonitorEvent::read(payload)?, tell),
             remote::DOMAIN_EVENT_CALLBACK_LIFECYCLE => {
-                self.lifecycle(&Lifecycle::read(payload)?, tell);
+                self.lifecycle(conn, &Lifecycle::read(payload)?, tell);
                 Ok(())
             }
             // Something that we did not ask for.
@@ -350,7 +355,11 @@ impl<F> Host<F> {
         Ok(())
     }
 
-    fn lifecycle(&mut self, event: &Lifecycle<'_>, tell: &mut impl Tell) {
+    fn lifecycle(&mut self, conn: usize, event: &Lifecycle<'_>, tell: &mut impl Tell) {
+        // Domains are known once the registration has been answered: none of this can come too early.
+        if self.conns.get(conn).and_then(|conn| conn.lifecycle) != Some(event.callback) {
+            return;
+        }
         let Some(domain) = self.by_uuid.get(&Uuid(event.domain.uuid)).and_then(|key| self.domains.get_mut(*key)) else {
             return;
         };
