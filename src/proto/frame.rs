@@ -10,6 +10,7 @@ use std::ops::Range;
 use memchr::memchr2;
 
 use super::json::{MAX_DEPTH, Mode, Scanner};
+use super::token::{leading_digits, skip_plain};
 use crate::error::{Code, Error, Result};
 
 const KEYS: [&str; 5] = ["QMP", "event", "return", "error", "id"];
@@ -376,10 +377,9 @@ fn event(line: &[u8]) -> Option<Message> {
     let rest = integer(line.strip_prefix(EVENT)?)?;
     let rest = integer(rest.strip_prefix(b", \"microseconds\": ")?)?;
     let rest = rest.strip_prefix(b"}, \"event\": \"")?;
-    // The line is ASCII; an escape in the name is for the scanner.
-    let len = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
-    let (_, tail) = rest.split_at_checked(len).filter(|_| len > 0)?;
-    let tail = tail.strip_prefix(b"\"")?;
+    // An escape in the name is for the scanner.
+    let len = skip_plain(rest, 0);
+    let tail = rest.get(len..).filter(|_| len > 0)?.strip_prefix(b"\"")?;
     let plain = tail == b"}";
     let with_data =
         tail.starts_with(b", \"data\": {") && tail.ends_with(b"}}") && tail.len() >= b", \"data\": {}}".len();
@@ -394,8 +394,8 @@ fn event(line: &[u8]) -> Option<Message> {
 /// What follows an integer.
 fn integer(text: &[u8]) -> Option<&[u8]> {
     let text = text.strip_prefix(b"-").unwrap_or(text);
-    let digits = text.iter().position(|byte| byte.wrapping_sub(b'0') > 9)?;
-    text.get(digits..).filter(|_| digits > 0)
+    let digits = leading_digits(text);
+    text.get(digits..).filter(|rest| digits > 0 && !rest.is_empty())
 }
 
 fn broken(what: &str, near: &[u8]) -> Error {

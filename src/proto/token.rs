@@ -74,3 +74,43 @@ pub(super) fn skip_plain(buf: &[u8], mut pos: usize) -> usize {
     let plain = rest.iter().take_while(|byte| **byte >= 0x20 && !matches!(**byte, b'"' | b'\\')).count();
     pos.wrapping_add(plain)
 }
+
+/// How many decimal digits stand at the front.
+pub(super) fn leading_digits(text: &[u8]) -> usize {
+    const ZEROS: u64 = u64::MAX / 255 * b'0' as u64;
+    const TO_NINE: u64 = u64::MAX / 255 * 0x76;
+    const HIGH: u64 = u64::MAX / 255 << 7;
+    let mut pos = 0usize;
+    // Eight bytes at a time: a digit becomes 0 to 9, to which 0x76 can be added without reaching the high bit. No sum of
+    // two bytes below 0x80 carries into the next, and one that is above has the bit by itself.
+    while let Some(chunk) = text.get(pos..).and_then(|rest| rest.first_chunk::<8>()) {
+        let value = u64::from_le_bytes(*chunk) ^ ZEROS;
+        let other = ((value & !HIGH).wrapping_add(TO_NINE) | value) & HIGH;
+        if other != 0 {
+            return pos.wrapping_add((other.trailing_zeros() / 8) as usize);
+        }
+        pos = pos.wrapping_add(8);
+    }
+    let rest = text.get(pos..).unwrap_or_default();
+    pos.wrapping_add(rest.iter().take_while(|byte| byte.is_ascii_digit()).count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_counted_whatever_follows() {
+        for len in 0..20 {
+            for other in 0..=255u8 {
+                let mut text = b"01234567890123456789"[..len].to_vec();
+                text.push(other);
+                let expected = if other.is_ascii_digit() { len + 1 } else { len };
+                assert_eq!(leading_digits(&text), expected, "{other} behind {len} digits");
+                text.extend_from_slice(b"12345678");
+                let expected = if other.is_ascii_digit() { len + 9 } else { len };
+                assert_eq!(leading_digits(&text), expected, "{other} behind {len} digits, and more");
+            }
+        }
+    }
+}
