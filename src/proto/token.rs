@@ -79,7 +79,7 @@ pub(super) fn skip_plain(buf: &[u8], mut pos: usize) -> usize {
 pub(super) fn leading_digits(text: &[u8]) -> usize {
     const ZEROS: u64 = u64::MAX / 255 * b'0' as u64;
     const TO_NINE: u64 = u64::MAX / 255 * 0x76;
-    const HIGH: u64 = u64::MAX / 255 << 7;
+    const HIGH: u64 = (u64::MAX / 255) << 7;
     let mut pos = 0usize;
     // Eight bytes at a time: a digit becomes 0 to 9, to which 0x76 can be added without reaching the high bit. No sum of
     // two bytes below 0x80 carries into the next, and one that is above has the bit by itself.
