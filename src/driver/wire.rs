@@ -4,7 +4,7 @@
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::Interest;
 
@@ -268,6 +268,13 @@ impl Wire {
     /// Does the socket take no more for now?
     pub fn is_blocked(&self) -> bool {
         self.blocked
+    }
+
+    /// Waits until there is something to read, but no longer than this.
+    pub fn wait(&self, patience: Duration) {
+        if let Stage::Open(socket) = &self.stage {
+            crate::sys::wait_readable(socket.as_raw_fd(), patience);
+        }
     }
 
     /// Ends the connection, whoever else holds a copy of the socket: QEMU's only place would stay taken.

@@ -12,6 +12,7 @@ pub mod watch;
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 /// Turns the result of a system call that returns -1 on failure into a `Result`.
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
@@ -47,4 +48,12 @@ pub fn keeping_errno<R>(run: impl FnOnce() -> R) -> R {
 pub fn is_root() -> bool {
     // SAFETY: no arguments, and it cannot fail.
     unsafe { libc::geteuid() == 0 }
+}
+
+/// Waits until a descriptor can be read, but no longer than this.
+pub fn wait_readable(fd: RawFd, timeout: Duration) {
+    let mut entry = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let ms = libc::c_int::try_from(timeout.as_millis()).unwrap_or(libc::c_int::MAX).max(1);
+    // SAFETY: `entry` lives through the call. Whatever ends it, the caller looks again.
+    unsafe { libc::poll(&raw mut entry, 1, ms) };
 }

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{check, owned};
+use super::{check, owned, wait_readable};
 
 /// So long a killed process has to go: it takes a moment, unless the kernel holds it.
 const LONGEST_END: Duration = Duration::from_secs(1);
@@ -103,11 +103,4 @@ impl Drop for Process {
 fn keep_over_exec(fd: RawFd) -> io::Result<()> {
     // SAFETY: no pointers.
     check(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }).map(drop)
-}
-
-fn wait_readable(fd: RawFd, timeout: Duration) {
-    let mut entry = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    let ms = libc::c_int::try_from(timeout.as_millis()).unwrap_or(libc::c_int::MAX).max(1);
-    // SAFETY: `entry` lives through the call. Whatever ends it, the caller looks again.
-    unsafe { libc::poll(&raw mut entry, 1, ms) };
 }

@@ -143,6 +143,11 @@ impl Channel {
         }
     }
 
+    /// Waits until there is something to read, but no longer than this.
+    pub(super) fn wait(&self, patience: std::time::Duration) {
+        self.wire.wait(patience);
+    }
+
     /// Ends it.
     pub(super) fn shut(&mut self) {
         self.wire.shut();

@@ -22,6 +22,9 @@ use route::Route;
 /// The most connections to one daemon: each is one of the sources that a driver may have.
 pub const MOST_LINKS: usize = 8;
 
+/// So long the answer to a farewell is waited for where nobody will turn any more. It takes far less than a millisecond.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// What has to be equal for monitors to share a link.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Shape {
@@ -216,6 +219,15 @@ impl Libvirt {
         }
     }
 
+    /// The farewell was sent: its answer is waited for, but not for long.
+    fn wait_for_farewell(&self) {
+        for (at, channel) in self.channels.iter().enumerate() {
+            if self.host.is_leaving(at) {
+                channel.wait(GRACE);
+            }
+        }
+    }
+
     fn tick<S: Sink>(&mut self, now: Instant, sink: &mut S) {
         if let Err((at, why)) = self.host.tick(now) {
             self.host.lost(at, why, &mut Told(sink));
@@ -250,5 +262,13 @@ impl Libvirt {
         if let Err(why) = channel.flush(out, writable, io) {
             self.host.lost(at, why, &mut Told(sink));
         }
+    }
+}
+
+impl Drop for Libvirt {
+    fn drop(&mut self) {
+        // The reactor goes while a farewell is on its way. See proto::libvirt for what a daemon makes of a client that is
+        // gone by then.
+        self.wait_for_farewell();
     }
 }

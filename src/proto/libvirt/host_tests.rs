@@ -247,6 +247,10 @@ fn a_monitor_comes_to_its_domain_and_its_answer() {
     bench.host.detach(1, Error::new(Code::Disconnected, "bye"), bench.now, &mut bench.told);
     assert_eq!(bench.told(), ["1 closed: Disconnected bye"]);
     assert!(!bench.host.is_open() && !bench.host.is_over());
+    // Who sends it and does not wait for the answer harms the daemon: it is sent when somebody turns.
+    assert!(bench.calls(0).is_empty() && !bench.host.is_leaving(0));
+    bench.tick(0);
+    assert!(bench.host.is_leaving(0));
     bench.expect(0, remote::CONNECT_CLOSE, |_| {});
     assert!(bench.host.is_over());
 }
@@ -256,8 +260,25 @@ fn a_daemon_that_says_no_farewell_is_left_after_a_while() {
     let mut bench = Bench::ready();
     bench.join(1, "demo", DEMO);
     bench.host.detach(1, Error::new(Code::Canceled, "x"), bench.now, &mut bench.told);
+    bench.tick(0);
     let at = bench.host.deadline().unwrap();
     bench.tick(at.duration_since(bench.now).as_millis() as u64);
+    assert!(bench.host.is_over());
+}
+
+#[test]
+fn a_farewell_waits_for_registrations() {
+    let mut bench = Bench::ready();
+    bench.attach(1, "demo");
+    bench.expect(0, remote::DOMAIN_LOOKUP_BY_NAME, domain("demo", DEMO));
+    let register = bench.call(0);
+    bench.host.detach(1, Error::new(Code::Canceled, "x"), bench.now, &mut bench.told);
+    bench.tick(0);
+    bench.tick(100);
+    assert!(bench.calls(0).is_empty());
+    bench.answer(0, &register, |w| drop_(w.i32(9)));
+    bench.tick(100);
+    bench.expect(0, remote::CONNECT_CLOSE, |_| {});
     assert!(bench.host.is_over());
 }
 

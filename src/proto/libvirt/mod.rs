@@ -43,6 +43,8 @@ use listing::Listing;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// So long the daemon has for its farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// So often it is looked whether the farewell may be sent.
+const A_MOMENT: Duration = Duration::from_millis(5);
 
 /// A daemon and all that is done there. `F` is what may go with a request: a descriptor.
 #[derive(Debug)]
@@ -62,11 +64,23 @@ pub struct Host<F> {
     stalled: Option<Instant>,
     /// The daemon wants no more connections.
     refused: bool,
-    /// When the farewell is over at the latest.
-    farewell: Option<Instant>,
+    /// How far the farewell is.
+    farewell: Farewell,
     over: bool,
     /// Where events are put together.
     scratch: Vec<u8>,
+}
+
+/// The end of a link: CONNECT_CLOSE goes out when somebody turns, who will see its answer. A daemon whose client sends it
+/// and is gone works on both at once, and may crash (libvirtd 9.0 does, once in a hundred times); one whose client is just
+/// gone does not. The same holds for a registration that it works on: its answer is waited for first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Farewell {
+    No,
+    /// It is to be sent at the first of these; the link is without monitors since the second.
+    Due(Instant, Instant),
+    /// It is sent, and waited for until then.
+    Sent(Instant),
 }
 
 /// A monitor.
@@ -104,7 +118,7 @@ impl<F> Host<F> {
             ring: VecDeque::new(),
             stalled: None,
             refused: false,
-            farewell: None,
+            farewell: Farewell::No,
             over: false,
             scratch: Vec::new(),
         }
@@ -120,6 +134,11 @@ impl<F> Host<F> {
         self.over || self.conns.get(conn).is_none_or(|conn| conn.phase == Phase::Closed)
     }
 
+    /// Would the daemon come to harm if this connection were closed now? Its farewell is on the way.
+    pub fn is_leaving(&self, conn: usize) -> bool {
+        self.conns.get(conn).is_some_and(|conn| conn.phase == Phase::Closing)
+    }
+
     /// Is everything done?
     pub fn is_over(&self) -> bool {
         self.over || self.conns.iter().all(|conn| conn.phase == Phase::Closed)
@@ -127,7 +146,7 @@ impl<F> Host<F> {
 
     /// May monitors still join?
     pub fn is_open(&self) -> bool {
-        !self.over && self.farewell.is_none()
+        !self.over && self.farewell == Farewell::No
     }
 
     /// Can descriptors go with requests?
@@ -172,9 +191,9 @@ impl<F> Host<F> {
         self.end_port(port, why, tell);
         if self.ports.is_empty() && self.is_open() {
             // What is registered goes with the connections.
-            self.farewell = now.checked_add(FAREWELL);
+            self.farewell = Farewell::Due(now, now);
             self.ring.clear();
-            self.conns.iter_mut().for_each(Conn::close);
+            self.conns.iter_mut().filter(|conn| conn.is_opening()).for_each(Conn::close);
         }
         self.pump();
     }
@@ -290,7 +309,11 @@ impl<F> Host<F> {
         }
         let stalled = self.stalled.filter(|_| self.may_grow()).and_then(|since| since.checked_add(PATIENCE));
         let checks = self.conns.iter().filter_map(Conn::check_at);
-        checks.chain(stalled).chain(self.farewell).min()
+        let farewell = match self.farewell {
+            Farewell::No => None,
+            Farewell::Due(at, _) | Farewell::Sent(at) => Some(at),
+        };
+        checks.chain(stalled).chain(farewell).min()
     }
 
     /// Something waits and nothing moves, and nobody knows since when: [`Host::tick`] wants to know the time.
@@ -300,9 +323,22 @@ impl<F> Host<F> {
 
     /// The time is `now`. An error is the end of that connection, to be handed to [`Host::lost`].
     pub fn tick(&mut self, now: Instant) -> std::result::Result<(), (usize, Error)> {
-        if self.farewell.is_some_and(|at| at <= now) {
-            self.over = true;
-            return Ok(());
+        match self.farewell {
+            Farewell::Due(at, since) if at <= now => {
+                let later = |time: Instant, pause: Duration| time.checked_add(pause).unwrap_or(time);
+                if self.is_registering() && now < later(since, FAREWELL) {
+                    self.farewell = Farewell::Due(later(now, A_MOMENT), since);
+                } else {
+                    self.farewell = Farewell::Sent(later(now, FAREWELL));
+                    self.conns.iter_mut().for_each(Conn::close);
+                }
+                return Ok(());
+            }
+            Farewell::Sent(until) if until <= now => {
+                self.over = true;
+                return Ok(());
+            }
+            _ => {}
         }
         if self.is_stalled() {
             let since = *self.stalled.get_or_insert(now);
@@ -316,6 +352,12 @@ impl<F> Host<F> {
             conn.keep_alive(now, &self.settings).map_err(|why| (at, why))?;
         }
         Ok(())
+    }
+
+    /// Does the daemon work on a registration for events, or on the end of one?
+    fn is_registering(&self) -> bool {
+        let registers = |domain: &Domain<F>| matches!(domain.on_wire, Some(OnWire::Register | OnWire::Deregister));
+        self.domains.iter().any(|(_, domain)| registers(domain))
     }
 
     /// Does something wait while all places are taken?

@@ -86,6 +86,9 @@ impl<F> Host<F> {
 
     /// Puts calls on the wire while there are places and somebody has something to send.
     pub(super) fn pump(&mut self) {
+        if !self.is_open() {
+            return;
+        }
         let mut left = self.ring.len();
         while left > 0 && self.conns.iter().any(Conn::has_place) {
             left = left.saturating_sub(1);
