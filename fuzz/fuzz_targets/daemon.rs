@@ -60,7 +60,14 @@ pub fn good_answer(call: &Call, choice: u8) -> Vec<u8> {
         b"{ \"return\" : [ ] }",
     ];
     reply(call, rpc::OK, |writer| match call.procedure {
-        remote::AUTH_LIST => drop_(writer.u32(1).i32(i32::from(choice & 2))),
+        remote::AUTH_LIST => drop_(writer.u32(1).i32(i32::from(if choice & 4 == 0 { choice & 2 } else { 1 }))),
+        remote::AUTH_SASL_INIT => {
+            let mechanism: &[u8] = if choice & 1 == 0 { b"PLAIN" } else { b"SCRAM-SHA-256,SCRAM-SHA-1" };
+            drop_(writer.string(&[mechanism]));
+        }
+        remote::AUTH_SASL_START | remote::AUTH_SASL_STEP => {
+            drop_(writer.i32(i32::from(choice & 1)).i32(i32::from(choice & 2)).chars(b"r=x,s=AAAA,i=4096"));
+        }
         remote::AUTH_POLKIT => drop_(writer.i32(1)),
         remote::CONNECT_SUPPORTS_FEATURE => drop_(writer.i32(i32::from(choice & 1))),
         remote::CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY | remote::CONNECT_DOMAIN_MONITOR_EVENT_REGISTER => {

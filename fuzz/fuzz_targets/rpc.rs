@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use daemon::Call;
 use libfuzzer_sys::fuzz_target;
 use qmp::error::{Code, Error, Result};
-use qmp::proto::libvirt::{Host, PLACES, Settings, Wanted};
+use qmp::proto::libvirt::{Credentials, Host, Line, Login, PLACES, Settings, Wanted};
 use qmp::proto::remote::{self, Procedure};
 use qmp::proto::request::Request;
 use qmp::proto::rpc;
@@ -83,6 +83,7 @@ impl Bed {
             interval: Some(Duration::from_secs(5)),
             count: 2,
             max_links: MAX_LINKS,
+            login: Login { forced: None, credentials: Ok(Credentials::new("fred", "secret").expect("a name")) },
         };
         let (host, told, now) = (Host::new(settings), Told::default(), Instant::now());
         Bed { host, told, now, inputs: Vec::new(), open: Vec::new(), next_call: 0 }
@@ -94,7 +95,7 @@ impl Bed {
             let conn = self.open.len();
             self.open.push(Vec::new());
             self.inputs.push(Vec::new());
-            self.host.opened(conn, true, self.now);
+            self.host.opened(conn, Line { is_unix: true, is_private: true }, self.now);
         }
         assert!(self.open.len() <= MAX_LINKS, "{} connections", self.open.len());
         for (conn, open) in self.open.iter_mut().enumerate() {

@@ -10,11 +10,11 @@ use super::{DoneHandler, Monitor, State, Timeout, after};
 use crate::driver::Link;
 use crate::driver::dial::{self, Place};
 use crate::driver::libvirt::route::Route;
-use crate::driver::libvirt::{Libvirt, Shape, configured};
+use crate::driver::libvirt::{Libvirt, Shape, configured, credentials};
 use crate::driver::socket::Socket;
 use crate::driver::virsh::Virsh;
 use crate::error::{Code, Error, Result};
-use crate::proto::libvirt::Wanted;
+use crate::proto::libvirt::{Login, Wanted};
 use crate::target::uri::Uri;
 use crate::target::{Endpoint, Target};
 
@@ -94,17 +94,20 @@ impl Monitor {
     }
 
     fn find_way_to<'a>(&'a self, mut shared: Guard<'a>, target: Target, options: Options) -> Result<(Guard<'a>, Way)> {
-        let mon = self.idle(&mut shared)?;
+        self.idle(&mut shared)?;
         if matches!(target, Target::Socket(Endpoint::Fd(_))) || options.socket_fd.is_some() {
-            let socket = mon.adopted.take().ok_or_else(used_up)?;
-            let link = self.new_link(&target, &options, Some(socket))?;
+            drop(shared);
+            let login = login(&target, &options);
+            let mut shared = self.reactor().lock()?;
+            let socket = self.idle(&mut shared)?.adopted.take().ok_or_else(used_up)?;
+            let link = self.new_link(&target, &options, Some(socket), login)?;
             return Ok((shared, Way::New(link)));
         }
         if let Some(link) = shared.link_to_share(&target, &options) {
             return Ok((shared, Way::Shared(link)));
         }
         drop(shared);
-        let link = self.new_link(&target, &options, None)?;
+        let link = self.new_link(&target, &options, None, login(&target, &options))?;
         let mut shared = self.reactor().lock()?;
         self.idle(&mut shared)?;
         // Another thread may have come first.
@@ -113,7 +116,13 @@ impl Monitor {
     }
 
     /// A link to the target, over the socket that was handed over for it if there is one.
-    fn new_link(&self, target: &Target, options: &Options, socket: Option<OwnedFd>) -> Result<Link> {
+    fn new_link(
+        &self,
+        target: &Target,
+        options: &Options,
+        socket: Option<OwnedFd>,
+        login: Option<Login>,
+    ) -> Result<Link> {
         let (port, limit) = (self.key(), options.max_message);
         Ok(match target {
             Target::Socket(endpoint) => {
@@ -124,7 +133,8 @@ impl Monitor {
             Target::Libvirt(uri) => {
                 let adopted = socket.map(|socket| Route::Adopted(Some(socket)));
                 let route = adopted.map_or_else(|| Route::find(uri), Ok)?;
-                Link::Libvirt(Box::new(Libvirt::new(shape(uri, options), &uri.name, route)))
+                let login = login.ok_or_else(|| Error::new(Code::Internal, "nobody asked who logs in"))?;
+                Link::Libvirt(Box::new(Libvirt::new(shape(uri, options), &uri.name, route, login)))
             }
             Target::Configured(..) => return Err(Error::new(Code::Internal, "an alias was not looked up")),
             Target::Virsh(virsh) => {
@@ -186,7 +196,14 @@ fn shape(uri: &Uri, options: &Options) -> Shape {
         keepalive_interval: options.keepalive_interval,
         keepalive_count: options.keepalive_count,
         max_links: options.max_links,
+        credentials: options.credentials().ok().flatten(),
     }
+}
+
+/// Who logs in at a daemon, and how. Reads files where the options do not say it: call it with no lock held.
+fn login(target: &Target, options: &Options) -> Option<Login> {
+    let Target::Libvirt(uri) = target else { return None };
+    Some(credentials::login(uri, options.credentials().ok().flatten()))
 }
 
 fn used_up() -> Error {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::driver::libvirt::MOST_LINKS;
 use crate::error::{Code, Error, Result};
 use crate::events::queue::Bounds;
+use crate::proto::libvirt::{Credentials, Secret};
 
 /// What is set for a monitor.
 #[derive(Clone, Debug)]
@@ -31,6 +32,10 @@ pub struct Options {
     pub virsh_session: bool,
     /// A connected socket of the caller's to use, for a libvirt target.
     pub socket_fd: Option<i32>,
+    /// Who logs in at a libvirt daemon.
+    pub username: Option<Arc<str>>,
+    /// What goes with it.
+    pub password: Option<Secret>,
 }
 
 impl Default for Options {
@@ -47,6 +52,8 @@ impl Default for Options {
             virsh_path: "virsh".into(),
             virsh_session: true,
             socket_fd: None,
+            username: None,
+            password: None,
         }
     }
 }
@@ -66,7 +73,7 @@ type Setter = fn(&mut Options, &str) -> std::result::Result<(), String>;
 const LONG: usize = i32::MAX as usize;
 
 /// Every option: its name, when it may be set, and how its value is read.
-const TABLE: [(&str, When, Setter); 12] = [
+const TABLE: [(&str, When, Setter); 14] = [
     ("timeout", When::Always, |o, v| timeout(v).map(|t| o.timeout = t)),
     ("max-message", When::Unlinked, |o, v| number(v, 1024, 1 << 30).map(|n| o.max_message = n)),
     ("max-events", When::Always, |o, v| number(v, 1, 1 << 30).map(|n| o.bounds.events = n)),
@@ -79,7 +86,12 @@ const TABLE: [(&str, When, Setter); 12] = [
     ("virsh-path", When::Unlinked, |o, v| program(v).map(|path| o.virsh_path = path)),
     ("virsh-session", When::Unlinked, |o, v| switch(v).map(|on| o.virsh_session = on)),
     ("socket-fd", When::Unlinked, |o, v| number(v, 0, LONG).map(|n| o.socket_fd = Some(n as i32))),
+    ("username", When::Unlinked, |o, v| username(v).map(|name| o.username = Some(name))),
+    (PASSWORD, When::Unlinked, |o, v| password(v).map(|secret| o.password = Some(secret))),
 ];
+
+/// The option whose value is never shown.
+const PASSWORD: &str = "password";
 
 impl Options {
     /// Sets an option by name. `linked`: there is a link now.
@@ -91,7 +103,8 @@ impl Options {
         };
         let mut changed = self.clone();
         set(&mut changed, value).map_err(|want| {
-            Error::new(Code::InvalidArgument, format!("option {name} is \"{value}\", expected {want}"))
+            let shown = if name == PASSWORD { "not good" } else { &format!("\"{value}\"") };
+            Error::new(Code::InvalidArgument, format!("option {name} is {shown}, expected {want}"))
         })?;
         if linked && *when == When::Unlinked {
             let text = format!("option {name} can be set only while the monitor is not connected");
@@ -99,6 +112,21 @@ impl Options {
         }
         *self = changed;
         Ok(())
+    }
+
+    /// Who logs in, if the options say so.
+    pub fn credentials(&self) -> Result<Option<Credentials>> {
+        match (&self.username, &self.password) {
+            (None, None) => Ok(None),
+            (Some(username), Some(password)) => {
+                Ok(Some(Credentials { username: Arc::clone(username), password: password.clone() }))
+            }
+            (username, _) => {
+                let (there, missing) = if username.is_some() { ("username", PASSWORD) } else { (PASSWORD, "username") };
+                let text = format!("option {there} is set, but option {missing} is not: expected both or none");
+                Err(Error::new(Code::InvalidArgument, text))
+            }
+        }
     }
 }
 
@@ -122,6 +150,15 @@ fn timeout(value: &str) -> std::result::Result<Option<u32>, String> {
 
 fn program(value: &str) -> std::result::Result<Arc<str>, String> {
     if value.is_empty() { Err("the path of virsh, or its name on PATH".to_owned()) } else { Ok(value.into()) }
+}
+
+fn username(value: &str) -> std::result::Result<Arc<str>, String> {
+    let good = !value.is_empty() && !value.contains('\0');
+    if good { Ok(value.into()) } else { Err("a name, without NUL".to_owned()) }
+}
+
+fn password(value: &str) -> std::result::Result<Secret, String> {
+    if value.contains('\0') { Err("a text without NUL".to_owned()) } else { Ok(Secret::new(value)) }
 }
 
 fn switch(value: &str) -> std::result::Result<bool, String> {
@@ -152,6 +189,8 @@ mod tests {
             ("virsh-path", &["/usr/bin/virsh", "virsh"], &[""]),
             ("virsh-session", &["on", "off"], &["yes"]),
             ("socket-fd", &["0", "7"], &["-1", "x", ""]),
+            ("username", &["fred", "né,="], &["", "a\0b"]),
+            ("password", &["", "secret"], &["se\0cr3t"]),
         ] {
             for value in good {
                 options.set(name, value, false).unwrap();
@@ -159,7 +198,7 @@ mod tests {
             for value in bad {
                 let error = options.set(name, value, false).unwrap_err();
                 assert_eq!(error.code(), Code::InvalidArgument, "{name}={value}");
-                assert!(error.to_string().contains("expected"), "{error}");
+                assert!(error.to_string().contains("expected") && !error.to_string().contains("cr3t"), "{error}");
             }
         }
         let error = options.set("colour", "red", false).unwrap_err();
@@ -169,5 +208,20 @@ mod tests {
         assert_eq!(options.set("oob", "off", true).unwrap_err().code(), Code::State);
         options.set("timeout", "5", true).unwrap();
         assert_eq!(options.timeout, Some(5));
+    }
+    #[test]
+    fn username_and_password_go_together_and_are_not_shown() {
+        let mut options = Options::default();
+        assert_eq!(options.credentials().unwrap(), None);
+        options.set("password", "hidden-7", false).unwrap();
+        assert_eq!(options.credentials().unwrap_err().code(), Code::InvalidArgument);
+        options.set("username", "fred", false).unwrap();
+        assert_eq!(options.credentials().unwrap(), Some(Credentials::new("fred", "hidden-7").unwrap()));
+        assert!(!format!("{options:?} {:?}", options.credentials()).contains("hidden"));
+        let linked = options.set("password", "hidden-8", true).unwrap_err();
+        assert!(linked.code() == Code::State && !linked.to_string().contains("hidden"), "{linked}");
+        options.password = None;
+        let alone = options.credentials().unwrap_err().to_string();
+        assert!(alone.contains("username is set") && alone.contains("password is not"), "{alone}");
     }
 }

@@ -34,6 +34,9 @@ mod procedures {
     pub const DOMAIN_LOOKUP_BY_UUID: Procedure = remote(24);
     pub const CONNECT_SUPPORTS_FEATURE: Procedure = remote(60);
     pub const AUTH_LIST: Procedure = remote(66);
+    pub const AUTH_SASL_INIT: Procedure = remote(67);
+    pub const AUTH_SASL_START: Procedure = remote(68);
+    pub const AUTH_SASL_STEP: Procedure = remote(69);
     pub const AUTH_POLKIT: Procedure = remote(70);
     pub const DOMAIN_GET_STATE: Procedure = remote(212);
     pub const CONNECT_LIST_ALL_DOMAINS: Procedure = remote(273);
@@ -125,6 +128,40 @@ impl Auth {
         };
         (0..count).map(|_| reader.i32("a kind of authentication").map(kind)).collect()
     }
+}
+
+/// The most bytes of one message of SASL's (REMOTE_AUTH_SASL_DATA_MAX).
+pub const MAX_SASL: usize = 65_536;
+
+/// The result of AUTH_SASL_START and AUTH_SASL_STEP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaslAnswer {
+    /// The daemon is satisfied.
+    pub complete: bool,
+    /// What the mechanism says on its side. Nothing and an empty text are different things.
+    pub data: Option<Vec<u8>>,
+}
+
+impl SaslAnswer {
+    /// Reads one.
+    pub fn read(payload: &[u8]) -> Result<SaslAnswer> {
+        let mut reader = Reader::new(payload);
+        let complete = reader.i32("whether SASL is complete")? != 0;
+        let nil = reader.i32("whether there is SASL data")? != 0;
+        let data = reader.chars("bytes of SASL data", MAX_SASL)?;
+        Ok(SaslAnswer { complete, data: (!nil).then_some(data) })
+    }
+}
+
+/// Reads the result of AUTH_SASL_INIT: the mechanisms, with commas between them.
+pub fn read_mechanisms(payload: &[u8]) -> Result<&[u8]> {
+    Reader::new(payload).string("the list of SASL mechanisms")
+}
+
+/// Writes what our side of a mechanism says.
+pub fn write_sasl(writer: &mut Writer<'_>, data: &[u8]) {
+    // It is there, also where it is empty.
+    writer.i32(0).chars(data);
 }
 
 /// Reads one integer, the result of CONNECT_SUPPORTS_FEATURE and of the registering procedures.

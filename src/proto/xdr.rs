@@ -62,6 +62,20 @@ impl<'a> Reader<'a> {
         if self.is_there(what)? { self.string(what).map(Some) } else { Ok(None) }
     }
 
+    /// An array of C's `char`, at most `most`: rpcgen gives each of them a word of its own.
+    pub fn chars(&mut self, what: &str, most: usize) -> Result<Vec<u8>> {
+        let count = self.count(what, most, 4)?;
+        let mut chars = Vec::with_capacity(count);
+        for _ in 0..count {
+            let word = self.i32(what)?;
+            // A char has a sign, or has none.
+            let char =
+                u8::try_from(word).or_else(|_| i8::try_from(word).map(|char| u8::from_be_bytes(char.to_be_bytes())));
+            chars.push(char.map_err(|_| Error::new(Code::Protocol, format!("{word} among the {what} is no char")))?);
+        }
+        Ok(chars)
+    }
+
     /// The word in front of an optional item.
     pub fn is_there(&mut self, what: &str) -> Result<bool> {
         match self.u32(what)? {
@@ -120,6 +134,15 @@ impl<'a> Writer<'a> {
             self.out.extend_from_slice(piece);
         }
         self.pad(len)
+    }
+
+    /// An array of C's `char`, a word each; the caller has seen to it that there are not too many.
+    pub fn chars(&mut self, chars: &[u8]) -> &mut Self {
+        self.u32(u32::try_from(chars.len()).unwrap_or(u32::MAX));
+        for char in chars {
+            self.i32(i8::from_be_bytes([*char]).into());
+        }
+        self
     }
 
     /// A string that is there, where one may be left out.

@@ -78,6 +78,11 @@ impl Channel {
         self.wire.is_unix() && matches!(self.layer, Layer::Plain)
     }
 
+    /// Can nobody else read what goes over it? A UNIX socket leaves the machine no more than TLS leaves it readable.
+    pub(super) fn is_private(&self) -> bool {
+        self.wire.is_unix() || !matches!(self.layer, Layer::Plain)
+    }
+
     /// Why it is not open yet, for when the deadline comes.
     pub(super) fn not_open_yet(&self) -> Option<Error> {
         match self.wire.waiting() {

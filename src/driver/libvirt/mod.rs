@@ -2,6 +2,7 @@
 
 mod channel;
 pub mod configured;
+pub mod credentials;
 mod place;
 pub mod route;
 #[cfg(feature = "tls")]
@@ -14,7 +15,7 @@ use super::inbox;
 use super::told::Told;
 use super::{Sink, Submission};
 use crate::error::{Code, Delivery, Error, Result};
-use crate::proto::libvirt::{Host, Settings, Wanted};
+use crate::proto::libvirt::{Credentials, Host, Line, Login, Settings, Wanted};
 use crate::reactor::{Io, Ready};
 use channel::Channel;
 use route::Route;
@@ -36,6 +37,8 @@ pub struct Shape {
     pub keepalive_count: u32,
     /// The most connections.
     pub max_links: usize,
+    /// Who logs in, where the application says so; files are the same for all.
+    pub credentials: Option<Credentials>,
 }
 
 /// A link to one daemon.
@@ -50,7 +53,7 @@ pub struct Libvirt {
 
 impl Libvirt {
     /// A link of this shape along `route`; the daemon is to open `name`.
-    pub fn new(shape: Shape, name: &str, route: Route) -> Self {
+    pub fn new(shape: Shape, name: &str, route: Route, login: Login) -> Self {
         let interval = Duration::from_millis(shape.keepalive_interval.into());
         let settings = Settings {
             name: name.to_owned(),
@@ -58,6 +61,7 @@ impl Libvirt {
             interval: Some(interval).filter(|interval| !interval.is_zero()),
             count: shape.keepalive_count,
             max_links: if route.is_repeatable() { shape.max_links.min(MOST_LINKS) } else { 1 },
+            login,
         };
         Libvirt { shape, host: Host::new(settings), channels: Vec::new(), route, deadline: None }
     }
@@ -239,7 +243,8 @@ impl Libvirt {
         match outcome {
             Ok(()) => {
                 if let Some(channel) = self.channels.get(at).filter(|channel| channel.is_open()) {
-                    self.host.opened(at, channel.is_unix(), Instant::now());
+                    let line = Line { is_unix: channel.is_unix(), is_private: channel.is_private() };
+                    self.host.opened(at, line, Instant::now());
                 }
             }
             Err(why) => self.host.lost(at, why, &mut Told(sink)),

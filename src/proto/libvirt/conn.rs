@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Code, Error, Result};
 use crate::proto::outbox::{Outbox, Span};
-use crate::proto::remote::{self, Auth, Procedure};
+use crate::proto::remote::{self, Auth, Procedure, SaslAnswer};
 use crate::proto::rpc::{self, Header, Packets, RemoteError};
 use crate::proto::xdr::Writer;
 
 use super::fault;
+use super::login::{Login, Way};
+use super::sasl::{Exchange, Next};
 
 /// A daemon that works on five calls of a client stops reading (libvirtd.conf, max_client_requests): its pongs and the
 /// answers to everybody else's calls would wait as well.
@@ -27,6 +29,17 @@ pub struct Settings {
     pub count: u32,
     /// The most connections to one daemon.
     pub max_links: usize,
+    /// How to log in.
+    pub login: Login,
+}
+
+/// What a connection goes over.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Line {
+    /// A UNIX socket, which carries descriptors.
+    pub is_unix: bool,
+    /// Nobody else can read what goes over it.
+    pub is_private: bool,
 }
 
 /// How far a connection is. What each waits for is told by [`Phase::waits_for`].
@@ -35,6 +48,9 @@ pub struct Settings {
 pub(super) enum Phase {
     Dialling,
     AuthList,
+    SaslInit,
+    SaslStart,
+    SaslStep,
     Polkit,
     Open,
     Feature,
@@ -52,6 +68,9 @@ impl Phase {
             Phase::AuthList => {
                 "the daemon's list of authentication methods (AUTH_LIST); is it libvirt that listens there?"
             }
+            Phase::SaslInit => "the daemon's list of SASL mechanisms (AUTH_SASL_INIT)",
+            Phase::SaslStart => "the daemon's answer to our login (AUTH_SASL_START)",
+            Phase::SaslStep => "the daemon's answer to our proof (AUTH_SASL_STEP)",
             Phase::Polkit => "polkit's decision (AUTH_POLKIT)",
             Phase::Open => "the daemon to open the hypervisor (CONNECT_OPEN)",
             Phase::Feature => "the daemon's features (CONNECT_SUPPORTS_FEATURE)",
@@ -74,7 +93,9 @@ pub(super) struct Conn<F, W> {
     pub fds: bool,
     /// The daemon tells what happens to its domains, under this callback id.
     pub lifecycle: Option<i32>,
-    is_unix: bool,
+    line: Line,
+    /// The login by SASL, while it is under way.
+    exchange: Option<Exchange>,
     next_serial: u32,
     calls: Vec<Call<W>>,
     /// When to look next whether the daemon has said anything.
@@ -114,7 +135,8 @@ impl<F, W> Conn<F, W> {
             phase: Phase::Dialling,
             fds: false,
             lifecycle: None,
-            is_unix: false,
+            line: Line::default(),
+            exchange: None,
             next_serial: 0,
             calls: Vec::new(),
             check: None,
@@ -124,8 +146,8 @@ impl<F, W> Conn<F, W> {
     }
 
     /// The socket is connected: the opening begins. AUTH_LIST comes first, also where nothing is asked for.
-    pub(super) fn opened(&mut self, is_unix: bool, settings: &Settings, now: Instant) {
-        self.is_unix = is_unix;
+    pub(super) fn opened(&mut self, line: Line, settings: &Settings, now: Instant) {
+        self.line = line;
         self.check = settings.interval.and_then(|interval| now.checked_add(interval));
         self.step(Phase::AuthList, remote::AUTH_LIST, |_| {});
     }
@@ -239,6 +261,7 @@ impl<F, W> Conn<F, W> {
                 };
                 self.authenticate(&wanted, settings)?;
             }
+            Phase::SaslInit | Phase::SaslStart | Phase::SaslStep => self.log_in(payload, outcome, settings)?,
             Phase::Polkit => {
                 refused("to let us in (polkit)").map_err(|why| why.with_code(Code::Auth))?;
                 remote::read_number(payload, "polkit's answer")?;
@@ -246,7 +269,7 @@ impl<F, W> Conn<F, W> {
             }
             Phase::Open => {
                 refused(&format!("to open {}", settings.name))?;
-                if self.is_unix {
+                if self.line.is_unix {
                     let feature = |writer: &mut Writer<'_>| {
                         writer.i32(remote::FEATURE_FD_PASSING);
                     };
@@ -275,18 +298,43 @@ impl<F, W> Conn<F, W> {
         Ok(Incoming::Nothing)
     }
 
-    fn authenticate(&mut self, wanted: &[Auth], settings: &Settings) -> Result<()> {
-        // The first that can be done decides, as with libvirt's own client.
-        match wanted.first() {
-            None | Some(Auth::None) => self.open(settings),
-            Some(Auth::Polkit) => self.step(Phase::Polkit, remote::AUTH_POLKIT, |_| {}),
-            Some(_) => {
-                let names: Vec<String> = wanted.iter().map(ToString::to_string).collect();
-                let text = format!(
-                    "the daemon asks for authentication by {}, which this version cannot do (it can: none, polkit)",
-                    names.join(", ")
-                );
-                return Err(Error::new(Code::Auth, text));
+    fn authenticate(&mut self, offered: &[Auth], settings: &Settings) -> Result<()> {
+        match settings.login.choose(offered, self.line.is_private)? {
+            Way::Open => self.open(settings),
+            Way::Polkit => self.step(Phase::Polkit, remote::AUTH_POLKIT, |_| {}),
+            Way::Sasl => self.step(Phase::SaslInit, remote::AUTH_SASL_INIT, |_| {}),
+        }
+        Ok(())
+    }
+
+    /// The answer to a step of a login by SASL.
+    fn log_in(
+        &mut self,
+        payload: &[u8],
+        outcome: std::result::Result<(), RemoteError>,
+        settings: &Settings,
+    ) -> Result<()> {
+        let Some(exchange) = &mut self.exchange else {
+            outcome.map_err(|why| fault::of_login(&why, "SASL"))?;
+            let (exchange, first) = Exchange::begin(remote::read_mechanisms(payload)?, &settings.login)?;
+            let name = exchange.name;
+            self.exchange = Some(exchange);
+            self.step(Phase::SaslStart, remote::AUTH_SASL_START, |writer| {
+                remote::write_sasl(writer.string(&[name.as_bytes()]), &first);
+            });
+            return Ok(());
+        };
+        if let Err(why) = outcome {
+            let message = exchange.shown(&why.message, &settings.login);
+            return Err(fault::of_login(&RemoteError { message, ..why }, exchange.name));
+        }
+        match exchange.answer(&SaslAnswer::read(payload)?)? {
+            Next::Send(data) => {
+                self.step(Phase::SaslStep, remote::AUTH_SASL_STEP, |writer| remote::write_sasl(writer, &data));
+            }
+            Next::Done => {
+                self.exchange = None;
+                self.open(settings);
             }
         }
         Ok(())

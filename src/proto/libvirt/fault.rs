@@ -30,6 +30,11 @@ pub(super) fn of_opening(error: &RemoteError, what: &str) -> Error {
     build(code_of(error).unwrap_or(Code::Connect), error, format!("libvirt refused {what}: {}", error.message))
 }
 
+/// The error of a login, by this method. Why it failed is in the daemon's log alone.
+pub(super) fn of_login(error: &RemoteError, method: &str) -> Error {
+    build(Code::Auth, error, format!("libvirt refused to let us in ({method}): {}", error.message))
+}
+
 /// The error of a monitor command; `with_fd`: it came with a descriptor.
 pub(super) fn of_command(error: &RemoteError, with_fd: bool) -> Error {
     let mut text = format!("libvirt: {}", error.message);

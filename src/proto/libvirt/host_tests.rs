@@ -38,24 +38,31 @@ impl Tell for Told {
 
 /// A call as it came to the daemon.
 #[derive(Clone, Debug, PartialEq)]
-struct Call {
-    procedure: Procedure,
+pub(super) struct Call {
+    pub(super) procedure: Procedure,
     serial: u32,
     with_fds: bool,
-    arguments: Vec<u8>,
+    pub(super) arguments: Vec<u8>,
 }
 
-struct Bench {
-    host: Host<u32>,
+pub(super) struct Bench {
+    pub(super) host: Host<u32>,
     told: Told,
-    now: Instant,
+    pub(super) now: Instant,
 }
+
+const UNIX: Line = Line { is_unix: true, is_private: true };
+const TCP: Line = Line { is_unix: false, is_private: false };
 
 impl Bench {
     fn new() -> Bench {
+        Bench::of(Login { forced: None, credentials: Err("none is set".into()) })
+    }
+
+    pub(super) fn of(login: Login) -> Bench {
         let interval = Some(Duration::from_secs(5));
         let name = "qemu:///system".to_owned();
-        let settings = Settings { name, read_only: false, interval, count: 2, max_links: 3 };
+        let settings = Settings { name, read_only: false, interval, count: 2, max_links: 3, login };
         Bench { host: Host::new(settings), told: Told::default(), now: Instant::now() }
     }
 
@@ -67,7 +74,7 @@ impl Bench {
     }
 
     fn open(&mut self, conn: usize) {
-        self.host.opened(conn, true, self.now);
+        self.host.opened(conn, UNIX, self.now);
         self.expect(conn, remote::AUTH_LIST, |w| drop_(w.u32(1).i32(0)));
         self.expect(conn, remote::CONNECT_OPEN, |_| {});
         self.expect(conn, remote::CONNECT_SUPPORTS_FEATURE, |w| drop_(w.i32(1)));
@@ -77,7 +84,7 @@ impl Bench {
     }
 
     /// The calls that are to be written to a connection; they are written.
-    fn calls(&mut self, conn: usize) -> Vec<Call> {
+    pub(super) fn calls(&mut self, conn: usize) -> Vec<Call> {
         let mut bytes = Vec::new();
         let out = self.host.outbox(conn).unwrap();
         while let Some((next, _)) = out.next() {
@@ -100,34 +107,34 @@ impl Bench {
         calls
     }
 
-    fn call(&mut self, conn: usize) -> Call {
+    pub(super) fn call(&mut self, conn: usize) -> Call {
         let calls = self.calls(conn);
         assert_eq!(calls.len(), 1, "{calls:?}");
         calls.into_iter().next().unwrap()
     }
 
-    fn input(&mut self, conn: usize, bytes: &[u8]) {
+    pub(super) fn input(&mut self, conn: usize, bytes: &[u8]) {
         if let Err(why) = self.host.input(conn, bytes, self.now, &mut self.told) {
             self.host.lost(conn, why, &mut self.told);
         }
     }
 
-    fn answer(&mut self, conn: usize, call: &Call, result: impl FnOnce(&mut Writer<'_>)) {
+    pub(super) fn answer(&mut self, conn: usize, call: &Call, result: impl FnOnce(&mut Writer<'_>)) {
         self.input(conn, &reply(call, rpc::OK, result));
     }
 
-    fn refuse(&mut self, conn: usize, call: &Call, code: i32) {
+    pub(super) fn refuse(&mut self, conn: usize, call: &Call, code: i32) {
         self.input(conn, &reply(call, rpc::ERROR, error(code)));
     }
 
     /// The one call that is to be written is this; it is answered.
-    fn expect(&mut self, conn: usize, procedure: Procedure, result: impl FnOnce(&mut Writer<'_>)) {
+    pub(super) fn expect(&mut self, conn: usize, procedure: Procedure, result: impl FnOnce(&mut Writer<'_>)) {
         let call = self.call(conn);
         assert_eq!(call.procedure, procedure);
         self.answer(conn, &call, result);
     }
 
-    fn told(&mut self) -> Vec<String> {
+    pub(super) fn told(&mut self) -> Vec<String> {
         std::mem::take(&mut self.told.0)
     }
 
@@ -139,7 +146,7 @@ impl Bench {
         assert_eq!(self.told(), [format!("{port} connected")]);
     }
 
-    fn attach(&mut self, port: usize, name: &str) {
+    pub(super) fn attach(&mut self, port: usize, name: &str) {
         let wanted = Some(Wanted::Name(name.as_bytes().into()));
         self.host.attach(port, wanted, 1 << 20, &mut self.told);
     }
@@ -156,7 +163,7 @@ impl Bench {
     }
 }
 
-fn drop_(_: &mut Writer<'_>) {}
+pub(super) fn drop_(_: &mut Writer<'_>) {}
 
 fn request() -> Arc<Request> {
     Arc::new(Request::parse(br#"{"execute":"stop","id":7}"#, 1000).unwrap())
@@ -172,7 +179,7 @@ fn error(code: i32) -> impl FnOnce(&mut Writer<'_>) {
     }
 }
 
-fn reply(call: &Call, status: i32, result: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+pub(super) fn reply(call: &Call, status: i32, result: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
     let Procedure { program, number } = call.procedure;
     let mut bytes = Vec::new();
     let header = Header { program, procedure: number, kind: rpc::REPLY, serial: call.serial, status };
@@ -212,7 +219,7 @@ fn a_monitor_comes_to_its_domain_and_its_answer() {
     let mut bench = Bench::new();
     bench.attach(1, "demo");
     assert!(bench.host.waits_for(1).contains("connection"));
-    bench.host.opened(0, true, bench.now);
+    bench.host.opened(0, UNIX, bench.now);
     assert!(bench.host.waits_for(1).contains("AUTH_LIST"));
     bench.expect(0, remote::AUTH_LIST, |w| drop_(w.u32(1).i32(0)));
     let open = bench.call(0);
@@ -287,7 +294,7 @@ fn authentication() {
     // By polkit; refused by it.
     let mut bench = Bench::new();
     bench.attach(1, "demo");
-    bench.host.opened(0, false, bench.now);
+    bench.host.opened(0, TCP, bench.now);
     bench.expect(0, remote::AUTH_LIST, |w| drop_(w.u32(1).i32(2)));
     let polkit = bench.call(0);
     assert_eq!(polkit.procedure, remote::AUTH_POLKIT);
@@ -299,15 +306,16 @@ fn authentication() {
     // Something that cannot be done: nothing goes on without it.
     let mut bench = Bench::new();
     bench.attach(1, "demo");
-    bench.host.opened(0, false, bench.now);
+    bench.host.opened(0, TCP, bench.now);
     bench.expect(0, remote::AUTH_LIST, |w| drop_(w.u32(2).i32(1).i32(9)));
     let told = bench.told();
     assert!(told[0].starts_with("1 closed: Auth") && told[0].contains("sasl, method 9"), "{told:?}");
+    assert!(told[0].contains("bare TCP") && told[0].contains("method 9 is not known"), "{told:?}");
     assert!(bench.calls(0).is_empty());
 
     // A daemon that does not know the question, over TCP: no question about descriptors, either.
     let mut bench = Bench::new();
-    bench.host.opened(0, false, bench.now);
+    bench.host.opened(0, TCP, bench.now);
     let call = bench.call(0);
     bench.refuse(0, &call, 3);
     bench.expect(0, remote::CONNECT_OPEN, |_| {});

@@ -9,15 +9,22 @@
 //! until the daemon answers it. When the places of all connections are kept so, or nothing has moved for a while, one
 //! more is opened, so that a silent machine never stops the others.
 
+#[cfg(feature = "sasl")]
+mod base64;
 mod conn;
 mod domain;
 mod fault;
 mod listing;
+mod login;
+mod mechanism;
 mod routing;
+mod sasl;
 mod uuid;
 
 #[cfg(test)]
 mod host_tests;
+#[cfg(all(test, feature = "sasl"))]
+mod sasl_tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -31,8 +38,9 @@ use crate::proto::request::Request;
 use crate::proto::tell::Tell;
 use crate::proto::xdr::MAX_STRING;
 
-pub use conn::{PLACES, Settings};
+pub use conn::{Line, PLACES, Settings};
 pub use domain::Wanted;
+pub use login::{Credentials, Forced, Login, Secret};
 pub use uuid::Uuid;
 
 use conn::{Conn, Phase};
@@ -377,9 +385,9 @@ impl<F> Host<F> {
     }
 
     /// The socket of a connection is open.
-    pub fn opened(&mut self, conn: usize, is_unix: bool, now: Instant) {
+    pub fn opened(&mut self, conn: usize, line: Line, now: Instant) {
         if let Some(conn) = self.conns.get_mut(conn).filter(|conn| conn.phase == Phase::Dialling) {
-            conn.opened(is_unix, &self.settings, now);
+            conn.opened(line, &self.settings, now);
         }
     }
 
