@@ -4,7 +4,8 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The order in which a reader of the header meets things.
-const SOURCES: [&str; 8] = ["library", "error", "buffer", "callback", "reactor", "monitor", "command", "events"];
+const SOURCES: [&str; 9] =
+    ["library", "error", "buffer", "callback", "reactor", "monitor", "credentials", "command", "events"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

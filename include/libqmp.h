@@ -154,6 +154,9 @@
 // JSON text that the caller owns. It is UTF-8, NUL-terminated, and holds no other NUL.
 typedef struct qmp_buffer qmp_buffer;
 
+// A name and a password, to be filled by a callback.
+typedef struct qmp_credentials qmp_credentials;
+
 // Why a call failed. Not bound to a thread.
 typedef struct qmp_error qmp_error;
 
@@ -172,6 +175,11 @@ typedef void (*qmp_done_cb)(void *user_data, qmp_monitor *monitor, const qmp_err
 // Called exactly once for each `user_data`, after the last call of the callback that it belongs to, also when the
 // registering call fails. May be NULL.
 typedef void (*qmp_free_cb)(void *user_data);
+
+// Called while connecting to a libvirt daemon, before anything is connected, in the thread that connects and with no lock
+// held; in several threads at once, if several connect. It fills `credentials` (borrowed until it returns) by
+// qmp_credentials_set and returns 0, or -1 to give up: connecting then ends with CANCELED.
+typedef int32_t (*qmp_credentials_cb)(void *user_data, qmp_monitor *monitor, qmp_credentials *credentials);
 
 // Called once with the answer to a request. `error_or_null` is NULL on success. `json` is the whole reply (`len` bytes
 // and a NUL) whenever QEMU answered, by an error too, else NULL. All are borrowed until the callback returns;
@@ -359,6 +367,25 @@ int32_t qmp_monitor_supports(qmp_monitor *monitor, const char *feature);
 qmp_buffer *qmp_monitor_domains(qmp_monitor *monitor,
                                 int32_t timeout_ms,
                                 qmp_error **err);
+
+// Has `callback` asked who logs in at a libvirt daemon, at each qmp_monitor_connect and qmp_monitor_connect_start where
+// the option "username" is not set: before it is known whether the daemon wants to know. The order is: the options, this
+// callback, libvirt's files (auth.conf), which are also read if it returns 0 without setting anything. Monitors share a
+// connection only if it gives them the same. Only while the monitor has no link (STATE); a second call replaces the
+// first. `free` runs when the callback is replaced or the monitor freed, which waits for a callback that is running in
+// another thread. Returns 0, or -1 and an error: then only `free` has run. Since 0.1.
+int32_t qmp_monitor_set_credentials(qmp_monitor *monitor,
+                                    qmp_credentials_cb callback,
+                                    void *user_data,
+                                    qmp_free_cb free,
+                                    qmp_error **err);
+
+// Inside a qmp_credentials_cb: sets the "username" or the "password", both of which have to be set, to a UTF-8 text that
+// is copied. No message ever shows it. Returns 0, or -1 for NULL, an unknown name, or a text that is not UTF-8.
+// Since 0.1.
+int32_t qmp_credentials_set(qmp_credentials *credentials,
+                            const char *name,
+                            const char *value);
 
 // Sends a whole QMP command, {"execute": "query-status"} (members execute or exec-oob, arguments, id; qmp-spec,
 // "Issuing Commands"), and waits for the whole reply. The request's id, any JSON value, comes back in it byte for byte;

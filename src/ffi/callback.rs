@@ -3,10 +3,12 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
+use super::credentials::qmp_credentials;
 use super::error::qmp_error;
 use super::monitor::qmp_monitor;
 use super::null;
 use crate::error::{Error, Result};
+use crate::monitor::login::CredentialsHandler;
 use crate::monitor::{DoneHandler, EventHandler, Monitor, ReplyHandler};
 use crate::sys::text::Text;
 
@@ -41,6 +43,14 @@ pub type qmp_reply_cb = Option<
 pub type qmp_done_cb =
     Option<unsafe extern "C" fn(user_data: *mut c_void, monitor: *mut qmp_monitor, error_or_null: *const qmp_error)>;
 
+/// Called while connecting to a libvirt daemon, before anything is connected, in the thread that connects and with no lock
+/// held; in several threads at once, if several connect. It fills `credentials` (borrowed until it returns) by
+/// qmp_credentials_set and returns 0, or -1 to give up: connecting then ends with CANCELED.
+#[allow(non_camel_case_types)]
+pub type qmp_credentials_cb = Option<
+    unsafe extern "C" fn(user_data: *mut c_void, monitor: *mut qmp_monitor, credentials: *mut qmp_credentials) -> i32,
+>;
+
 /// Called exactly once for each `user_data`, after the last call of the callback that it belongs to, also when the
 /// registering call fails. May be NULL.
 #[allow(non_camel_case_types)]
@@ -54,6 +64,8 @@ pub(super) struct UserData {
 
 // SAFETY: to us it is a number; the header says on which threads callbacks run.
 unsafe impl Send for UserData {}
+// SAFETY: as above; the one callback that may run in several threads at once says so in the header.
+unsafe impl Sync for UserData {}
 
 impl UserData {
     pub(super) fn new(data: *mut c_void, free: qmp_free_cb) -> Self {
@@ -96,6 +108,18 @@ impl UserData {
             let error = outcome.err().map(|why: Error| qmp_error::new(&why));
             // SAFETY: the application's function; the error outlives the call.
             unsafe { call(user.data, handle(monitor), as_pointer(error.as_ref())) };
+        }))
+    }
+}
+
+impl UserData {
+    /// The handler that is asked for credentials.
+    pub(super) fn credentials_handler(self, call: qmp_credentials_cb) -> Result<CredentialsHandler> {
+        let call = call.ok_or_else(|| null("callback"))?;
+        Ok(Arc::new(move |monitor, given| {
+            let user = &self;
+            // SAFETY: the application's function; what it fills outlives the call.
+            unsafe { call(user.data, handle(monitor), std::ptr::from_mut(given).cast()) == 0 }
         }))
     }
 }

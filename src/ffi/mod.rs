@@ -9,6 +9,7 @@
 pub mod buffer;
 pub mod callback;
 pub mod command;
+pub mod credentials;
 pub mod error;
 pub mod events;
 pub mod library;

@@ -81,9 +81,13 @@ impl Monitor {
 
     /// Finds the link to use. A host name is resolved here, without the lock.
     fn find_way(&self) -> Result<(Guard<'_>, Way)> {
+        let given = self.ask()?;
         let mut shared = self.reactor().lock()?;
         let mon = self.idle(&mut shared)?;
-        let (target, options) = (mon.target.clone(), mon.options.clone());
+        let (target, mut options) = (mon.target.clone(), mon.options.clone());
+        if let Some(given) = given {
+            (options.username, options.password) = (Some(given.username), Some(given.password));
+        }
         if let Target::Configured(alias, _) = &target {
             drop(shared);
             let uri = configured::uri_of(alias)?;
@@ -145,7 +149,7 @@ impl Monitor {
     }
 
     /// The monitor, if it has no link.
-    fn idle<'a>(&self, shared: &'a mut Shared) -> Result<&'a mut Mon> {
+    pub(super) fn idle<'a>(&self, shared: &'a mut Shared) -> Result<&'a mut Mon> {
         let mon = shared.hub.mon(self)?;
         match mon.state {
             State::New | State::Disconnected => Ok(mon),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 
 use slab::Slab;
 
+use super::login::CredentialsHandler;
 use super::options::Options;
 use super::seats::Seats;
 use super::{DoneHandler, EventHandler, Monitor, ReplyHandler, State};
@@ -63,6 +64,10 @@ pub struct Mon {
     pub target: Target,
     /// The duplicate of a descriptor that is the target, or was handed over by an option, until it is used.
     pub adopted: Option<OwnedFd>,
+    /// Asked for credentials at each connect.
+    pub credentials: Option<CredentialsHandler>,
+    /// How many threads are asking it now.
+    pub asking: usize,
     /// The link, while there is one.
     pub link: Option<usize>,
     /// The call that waits for the link.

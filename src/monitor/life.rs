@@ -41,6 +41,8 @@ impl Monitor {
             options: Options::default(),
             target: place,
             adopted,
+            credentials: None,
+            asking: 0,
             link: None,
             connecting: None,
             subs: Vec::new(),
@@ -184,10 +186,12 @@ impl Shared {
 }
 
 impl Reactor {
-    /// Waits until no callback of this monitor runs in another thread; nor of another one, if this one's are still to
-    /// run.
+    /// Waits until no callback of this monitor runs in another thread, nor asks for credentials there; nor one of another
+    /// monitor, if this one's are still to run.
     fn await_callbacks<'a>(&'a self, mut shared: Guard<'a>, port: usize) -> Guard<'a> {
-        while shared.running.is_some_and(|(running, _)| running == port || shared.hub.has_jobs(port)) {
+        let asking = |shared: &Shared| shared.hub.mons.get(port).is_some_and(|mon| mon.asking > 0);
+        while asking(&shared) || shared.running.is_some_and(|(running, _)| running == port || shared.hub.has_jobs(port))
+        {
             shared = self.await_role(shared);
         }
         shared

@@ -9,6 +9,7 @@ mod connect;
 pub mod hub;
 pub mod inside;
 mod life;
+pub mod login;
 pub mod memo;
 pub mod options;
 mod roles;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::hub::Job;
 use super::inside::{callback, in_callback, this_thread};
 use super::roles::{Awaited, Until};
-use super::shared::Guard;
+use super::shared::{Guard, Shared};
 use super::{Monitor, Reactor, Timeout};
 use crate::error::{Code, Error, Result};
 use crate::events::own;
@@ -85,9 +85,7 @@ impl Reactor {
             }
         }
         shared.dispatcher = None;
-        if shared.role_waiters > 0 {
-            self.role.notify_all();
-        }
+        self.tell_waiters(&shared);
         {
             // What the callbacks started goes out in one piece.
             let shared = &mut *shared;
@@ -122,6 +120,13 @@ impl Reactor {
         shared = self.role.wait(shared).unwrap_or_else(std::sync::PoisonError::into_inner);
         shared.role_waiters -= 1;
         shared
+    }
+
+    /// Wakes those who wait for a role or for the end of a callback: they look again.
+    pub(super) fn tell_waiters(&self, shared: &Shared) {
+        if shared.role_waiters > 0 {
+            self.role.notify_all();
+        }
     }
 
     /// Does I/O until there is a callback to run, the deadline is there, or somebody wakes it.
@@ -288,9 +293,7 @@ impl Reactor {
         let outcome = catch_unwind(AssertUnwindSafe(|| callback(run)));
         let mut shared = self.lock_to_end();
         shared.running = None;
-        if shared.role_waiters > 0 {
-            self.role.notify_all();
-        }
+        self.tell_waiters(&shared);
         if let Err(panic) = outcome {
             shared.dispatcher = shared.dispatcher.filter(|thread| *thread != this_thread());
             drop(shared);
