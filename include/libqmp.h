@@ -292,28 +292,26 @@ qmp_monitor *qmp_monitor_new(qmp_reactor *reactor_or_null,
                              const char *target,
                              qmp_error **err);
 
-// Sets an option. "timeout": milliseconds for QMP_TIMEOUT_DEFAULT, -1 for no limit (30000); "max-message": bytes of the
-// largest message in either direction (67108864); "max-events", "max-event-bytes": the bounds of each subscription's
-// and stream's queue (16384 events, 33554432 bytes); "listen": "on" to wait for QEMU to dial in ("off"); "oob": "off" to
-// do without out-of-band execution ("on"). For libvirt: "keepalive-interval": milliseconds of silence after which the
-// daemon is sent a ping, 0 for never (5000); "keepalive-count": pings that may stay without an answer (5); "max-links":
-// connections to one daemon, 1 to 8, of which more than one are used when machines leave commands without an answer (4);
-// "socket-fd": a connected socket to the daemon, which is duplicated and connects once. "timeout", "max-events" and
-// "max-event-bytes" may be set at any time, the others only without a link (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
-int32_t qmp_monitor_set(qmp_monitor *monitor,
-                        const char *option,
-                        const char *value,
-                        qmp_error **err);
+// Sets an option. "timeout": milliseconds for QMP_TIMEOUT_DEFAULT, -1 for no limit (30000); "max-message": bytes of
+// the largest message in either direction (67108864); "max-events", "max-event-bytes": the bounds of each
+// subscription's and stream's queue (16384 events, 33554432 bytes); "listen": "on" to wait for QEMU to dial in
+// ("off"); "oob": "off" to do without out-of-band execution ("on"). For libvirt: "keepalive-interval": milliseconds of
+// silence after which the daemon is sent a ping, 0 for never (5000); "keepalive-count": pings that may stay without an
+// answer (5); "max-links": connections to one daemon, 1 to 8, of which more than one are used when machines leave
+// commands without an answer (4); "socket-fd": a connected socket to the daemon, which is duplicated and connects
+// once; "username", "password": who logs in, if the daemon asks for SASL (qmp_monitor_set_credentials has other ways;
+// no message shows a password). "timeout", "max-events" and "max-event-bytes" may be set at any time, the others only
+// without a link (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
+int32_t qmp_monitor_set(qmp_monitor *monitor, const char *option, const char *value, qmp_error **err);
 
-// Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist yet or
-// refuses, it is tried again until then. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT). Over
-// libvirt a domain that is shut off is connected to as well: its events come when it is started.
-// Returns 0, or -1 and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, AUTH, NOT_FOUND for a domain that is not there,
-// STATE if connected already, UNSUPPORTED for a descriptor the second time, CANCELED by qmp_monitor_disconnect or
-// qmp_monitor_free). Looking up a host's name is part of the deadline. Since 0.1.
-int32_t qmp_monitor_connect(qmp_monitor *monitor,
-                            int32_t timeout_ms,
-                            qmp_error **err);
+// Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist yet
+// or refuses, it is tried again until then. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT).
+// Over libvirt a domain that is shut off is connected to as well: its events come when it is started. Returns 0, or -1
+// and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, AUTH, NOT_FOUND for a domain that is not there, STATE if
+// connected already, UNSUPPORTED for a descriptor the second time, CANCELED by qmp_monitor_disconnect,
+// qmp_monitor_free or a callback for credentials that gives up). Looking up a host's name is part of the deadline.
+// Since 0.1.
+int32_t qmp_monitor_connect(qmp_monitor *monitor, int32_t timeout_ms, qmp_error **err);
 
 // Begins to connect and returns at once; `callback` runs once, in a turn, when it has ended. Returns 0, or -1 and an
 // error: then only `free` has run. Since 0.1.
@@ -368,12 +366,13 @@ qmp_buffer *qmp_monitor_domains(qmp_monitor *monitor,
                                 int32_t timeout_ms,
                                 qmp_error **err);
 
-// Has `callback` asked who logs in at a libvirt daemon, at each qmp_monitor_connect and qmp_monitor_connect_start where
-// the option "username" is not set: before it is known whether the daemon wants to know. The order is: the options, this
-// callback, libvirt's files (auth.conf), which are also read if it returns 0 without setting anything. Monitors share a
-// connection only if it gives them the same. Only while the monitor has no link (STATE); a second call replaces the
-// first. `free` runs when the callback is replaced or the monitor freed, which waits for a callback that is running in
-// another thread. Returns 0, or -1 and an error: then only `free` has run. Since 0.1.
+// Has `callback` asked who logs in at a libvirt daemon, at each qmp_monitor_connect and qmp_monitor_connect_start
+// where the option "username" is not set: before it is known whether the daemon wants to know. The order is: the
+// options, this callback, libvirt's files (auth.conf), which are also read if it returns 0 without setting anything.
+// Monitors share a connection only if it gives them the same. Only while the monitor has no link (STATE); a second
+// call replaces the first. qmp_monitor_open makes a monitor of its own, and asks nobody. `free` runs when the callback
+// is replaced or the monitor freed, which waits for a callback that is running in another thread. Returns 0, or -1 and
+// an error: then only `free` has run. Since 0.1.
 int32_t qmp_monitor_set_credentials(qmp_monitor *monitor,
                                     qmp_credentials_cb callback,
                                     void *user_data,

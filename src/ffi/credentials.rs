@@ -12,12 +12,13 @@ use crate::monitor::login::Given;
 #[allow(non_camel_case_types)]
 pub struct qmp_credentials(());
 
-/// Has `callback` asked who logs in at a libvirt daemon, at each qmp_monitor_connect and qmp_monitor_connect_start where
-/// the option "username" is not set: before it is known whether the daemon wants to know. The order is: the options, this
-/// callback, libvirt's files (auth.conf), which are also read if it returns 0 without setting anything. Monitors share a
-/// connection only if it gives them the same. Only while the monitor has no link (STATE); a second call replaces the
-/// first. `free` runs when the callback is replaced or the monitor freed, which waits for a callback that is running in
-/// another thread. Returns 0, or -1 and an error: then only `free` has run. Since 0.1.
+/// Has `callback` asked who logs in at a libvirt daemon, at each qmp_monitor_connect and qmp_monitor_connect_start
+/// where the option "username" is not set: before it is known whether the daemon wants to know. The order is: the
+/// options, this callback, libvirt's files (auth.conf), which are also read if it returns 0 without setting anything.
+/// Monitors share a connection only if it gives them the same. Only while the monitor has no link (STATE); a second
+/// call replaces the first. qmp_monitor_open makes a monitor of its own, and asks nobody. `free` runs when the callback
+/// is replaced or the monitor freed, which waits for a callback that is running in another thread. Returns 0, or -1 and
+/// an error: then only `free` has run. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_set_credentials(
     monitor: *mut qmp_monitor,

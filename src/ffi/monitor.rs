@@ -41,14 +41,16 @@ pub unsafe extern "C" fn qmp_monitor_new(
     enter(err, || make(reactor_or_null, target).map(|monitor| Arc::into_raw(monitor).cast_mut().cast()))
 }
 
-/// Sets an option. "timeout": milliseconds for QMP_TIMEOUT_DEFAULT, -1 for no limit (30000); "max-message": bytes of the
-/// largest message in either direction (67108864); "max-events", "max-event-bytes": the bounds of each subscription's
-/// and stream's queue (16384 events, 33554432 bytes); "listen": "on" to wait for QEMU to dial in ("off"); "oob": "off" to
-/// do without out-of-band execution ("on"). For libvirt: "keepalive-interval": milliseconds of silence after which the
-/// daemon is sent a ping, 0 for never (5000); "keepalive-count": pings that may stay without an answer (5); "max-links":
-/// connections to one daemon, 1 to 8, of which more than one are used when machines leave commands without an answer (4);
-/// "socket-fd": a connected socket to the daemon, which is duplicated and connects once. "timeout", "max-events" and
-/// "max-event-bytes" may be set at any time, the others only without a link (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
+/// Sets an option. "timeout": milliseconds for QMP_TIMEOUT_DEFAULT, -1 for no limit (30000); "max-message": bytes of
+/// the largest message in either direction (67108864); "max-events", "max-event-bytes": the bounds of each
+/// subscription's and stream's queue (16384 events, 33554432 bytes); "listen": "on" to wait for QEMU to dial in
+/// ("off"); "oob": "off" to do without out-of-band execution ("on"). For libvirt: "keepalive-interval": milliseconds of
+/// silence after which the daemon is sent a ping, 0 for never (5000); "keepalive-count": pings that may stay without an
+/// answer (5); "max-links": connections to one daemon, 1 to 8, of which more than one are used when machines leave
+/// commands without an answer (4); "socket-fd": a connected socket to the daemon, which is duplicated and connects
+/// once; "username", "password": who logs in, if the daemon asks for SASL (qmp_monitor_set_credentials has other ways;
+/// no message shows a password). "timeout", "max-events" and "max-event-bytes" may be set at any time, the others only
+/// without a link (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_set(
     monitor: *mut qmp_monitor,
@@ -59,12 +61,13 @@ pub unsafe extern "C" fn qmp_monitor_set(
     enter(err, || on(monitor, "", |monitor| monitor.set(text(option, "option")?, text(value, "value")?).map(|()| 0)))
 }
 
-/// Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist yet or
-/// refuses, it is tried again until then. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT). Over
-/// libvirt a domain that is shut off is connected to as well: its events come when it is started.
-/// Returns 0, or -1 and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, AUTH, NOT_FOUND for a domain that is not there,
-/// STATE if connected already, UNSUPPORTED for a descriptor the second time, CANCELED by qmp_monitor_disconnect or
-/// qmp_monitor_free). Looking up a host's name is part of the deadline. Since 0.1.
+/// Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist yet
+/// or refuses, it is tried again until then. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT).
+/// Over libvirt a domain that is shut off is connected to as well: its events come when it is started. Returns 0, or -1
+/// and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, AUTH, NOT_FOUND for a domain that is not there, STATE if
+/// connected already, UNSUPPORTED for a descriptor the second time, CANCELED by qmp_monitor_disconnect,
+/// qmp_monitor_free or a callback for credentials that gives up). Looking up a host's name is part of the deadline.
+/// Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_connect(
     monitor: *mut qmp_monitor,

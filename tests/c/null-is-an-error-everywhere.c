@@ -27,6 +27,7 @@ static void accessors_take_null(void)
     CHECK_INT(qmp_monitor_cancel(NULL, 0), -1);
     CHECK_INT(qmp_monitor_unsubscribe(NULL, 1), -1);
     CHECK_INT(qmp_events_close(NULL), -1);
+    CHECK_INT(qmp_credentials_set(NULL, "username", "x"), -1);
 }
 
 /* Every call that reports errors: once with an error pointer, once without. */
@@ -53,6 +54,7 @@ static void objects_are_needed(qmp_error **err, qmp_error *const *made)
     NEEDS(qmp_monitor_set(NULL, "timeout", "1", err), -1);
     NEEDS(qmp_monitor_connect(NULL, 0, err), -1);
     NEEDS(qmp_monitor_connect_start(NULL, 0, log_done, &log, log_free, err), -1);
+    NEEDS(qmp_monitor_set_credentials(NULL, NULL, &log, log_free, err), -1);
     NEEDS(qmp_monitor_disconnect(NULL, err), -1);
     NEEDS(qmp_monitor_greeting(NULL, err), NULL);
     NEEDS(qmp_monitor_run(NULL, request, 0, err), NULL);
@@ -64,7 +66,7 @@ static void objects_are_needed(qmp_error **err, qmp_error *const *made)
     NEEDS(qmp_monitor_events(NULL, NULL, err), NULL);
     NEEDS(qmp_events_next(NULL, 0, err), NULL);
     NEEDS(qmp_events_fd(NULL, err), -1);
-    CHECK_INT(log_freed(&log), 4);
+    CHECK_INT(log_freed(&log), 5);
     CHECK_INT(log_count(&log), 0);
 }
 
@@ -85,9 +87,10 @@ static void strings_and_callbacks_are_needed(qmp_error **err, qmp_error *const *
     NEEDS(qmp_monitor_start_with_fds(monitor, "{\"execute\": \"stop\"}", NULL, 2, 0, log_reply, &log, log_free, err),
           0);
     NEEDS(qmp_monitor_connect_start(monitor, 0, NULL, &log, log_free, err), -1);
+    NEEDS(qmp_monitor_set_credentials(monitor, NULL, &log, log_free, err), -1);
     NEEDS(qmp_monitor_subscribe(monitor, NULL, NULL, &log, log_free, err), 0);
     CHECK_INT(qmp_monitor_supports(monitor, NULL), -1);
-    CHECK_INT(log_freed(&log), 6);
+    CHECK_INT(log_freed(&log), 7);
     CHECK_INT(log_count(&log), 0);
     qmp_monitor_free(monitor);
 }

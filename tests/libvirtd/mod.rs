@@ -80,6 +80,12 @@ impl Libvirtd {
 
     /// A daemon of this test's own, for those that count, stop or kill.
     pub fn own() -> Option<Arc<Libvirtd>> {
+        Libvirtd::prepared(|_| String::new())
+    }
+
+    /// The same with more in its configuration, which this puts together in the daemon's folder. virsh has to be able to
+    /// connect without being told anything: it reads `config/libvirt` there.
+    pub fn prepared(prepare: impl FnOnce(&Path) -> String) -> Option<Arc<Libvirtd>> {
         for command in ["libvirtd", "virsh", "qemu-system-x86_64"] {
             if find(command).is_none() {
                 assert!(env::var_os("CI").is_none(), "{command} is not installed: run scripts/setup.sh test");
@@ -89,6 +95,7 @@ impl Libvirtd {
         }
         orphans::adopt();
         let folder = make_folder();
+        fs::write(folder.join(MORE), prepare(&folder)).unwrap();
         let keeper = Command::new("sh")
             .args(["-c", KEEPER])
             .env("FOLDER", &folder)
@@ -272,14 +279,14 @@ fn send_signal(pid: u32, signal: i32) {
 }
 
 /// Where a command lies; daemons lie where an ordinary user's PATH does not look.
-fn find(command: &str) -> Option<PathBuf> {
+pub fn find(command: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let daemons = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     env::split_paths(&path).chain(daemons).map(|folder| folder.join(command)).find(|path| path.is_file())
 }
 
 /// Nothing of the caller's environment but the way to the programs.
-fn environment(folder: &Path) -> HashMap<&'static str, String> {
+pub fn environment(folder: &Path) -> HashMap<&'static str, String> {
     let at = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let path = env::var("PATH").unwrap_or_default();
     HashMap::from([
@@ -291,6 +298,7 @@ fn environment(folder: &Path) -> HashMap<&'static str, String> {
         ("XDG_CONFIG_HOME", at("config")),
         ("XDG_CACHE_HOME", at("cache")),
         ("XDG_DATA_HOME", at("data")),
+        ("SASL_CONF_PATH", at("sasl")),
     ])
 }
 
@@ -302,7 +310,7 @@ fn is_root() -> bool {
 const NOBODY: u32 = 65534;
 
 /// Makes a folder, or a file, the daemon's.
-fn give(path: &Path) {
+pub fn give(path: &Path) {
     if is_root() {
         chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     }
@@ -331,6 +339,9 @@ fn make_folder() -> PathBuf {
 /// that wait (virThreadPoolSendJob subtracts without a sign): a burst of calls for stopped QEMUs stalls it for good.
 const WORKERS: u32 = 20;
 
+/// A file in the daemon's folder: lines that its configuration has besides.
+const MORE: &str = "more.conf";
+
 /// Starts the daemon, on this TCP port or on one that is free.
 fn launch(folder: &Path, port: Option<u16>) -> (Child, u16) {
     let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -339,6 +350,13 @@ fn launch(folder: &Path, port: Option<u16>) -> (Child, u16) {
         "listen_tcp = 1\nlisten_tls = 0\ntcp_port = \"{port}\"\nlisten_addr = \"127.0.0.1\"\nauth_tcp = \"none\"\n\
          log_outputs = \"3:stderr\"\nmin_workers = {WORKERS}\nmax_workers = {WORKERS}\n"
     );
+    // What is more may say another thing of the same.
+    let more = fs::read_to_string(folder.join(MORE)).unwrap();
+    let key = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    let mut lines: Vec<_> =
+        settings.lines().filter(|line| !more.lines().any(|other| key(other) == key(line))).collect();
+    lines.extend(more.lines());
+    let settings = lines.join("\n") + "\n";
     let conf = folder.join("libvirtd.conf");
     fs::write(&conf, settings).unwrap();
     let log = fs::File::options().append(true).create(true).open(folder.join("log")).unwrap();

@@ -90,7 +90,7 @@ impl Libvirt {
     /// Sends or queues a request.
     pub fn submit<S: Sink>(&mut self, port: usize, what: Submission<'_>, io: &mut Io, sink: &mut S) -> Result<()> {
         if !what.fds.is_empty() && !self.host.fds() {
-            let text = "descriptors can be passed over UNIX sockets only, to daemons that take them";
+            let text = "descriptors can be passed over UNIX sockets only, without SASL, to daemons that take them";
             return Err(Error::new(Code::Unsupported, text));
         }
         if what.fds.len() > 1 {

@@ -334,6 +334,8 @@ impl<F, W> Conn<F, W> {
             }
             Next::Done => {
                 self.exchange = None;
+                // Behind SASL libvirt reads ahead (virNetSocketReadSASL), and what comes with a byte of it is lost.
+                self.line.is_unix = false;
                 self.open(settings);
             }
         }

@@ -10,7 +10,7 @@ use crate::proto::remote::{self, Procedure};
 use crate::proto::rpc;
 use crate::proto::xdr::{Reader, Writer};
 
-const PRIVATE: Line = Line { is_unix: false, is_private: true };
+const PRIVATE: Line = Line { is_unix: true, is_private: true };
 const BARE: Line = Line { is_unix: false, is_private: false };
 const USER: &str = "fré,d=x";
 const WORD: &str = "pässword-7";
@@ -79,8 +79,10 @@ fn ended(bench: &mut Bench, code: &str, parts: &[&str]) {
 }
 
 fn let_in(bench: &mut Bench) {
-    assert_eq!(bench.call(0).procedure, remote::CONNECT_OPEN);
-    assert!(bench.told().is_empty());
+    bench.expect(0, remote::CONNECT_OPEN, |_| {});
+    // Over a UNIX socket too nobody asks for descriptors: libvirt loses them behind SASL.
+    assert_eq!(bench.call(0).procedure, remote::CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY);
+    assert!(bench.told().is_empty() && !bench.host.fds());
 }
 
 /// The daemon's side of SCRAM, for one login.
