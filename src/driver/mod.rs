@@ -3,6 +3,7 @@
 //! Drivers know nothing of monitors, callbacks or locks: a *port* is the number of a monitor that a driver serves, a
 //! *call* the number of something that waits for an answer. They never import each other.
 
+mod child;
 pub mod dial;
 mod inbox;
 pub mod libvirt;

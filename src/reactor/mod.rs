@@ -139,7 +139,7 @@ pub const SOURCES: usize = 1 << SOURCE_BITS;
 
 /// A token is a driver's place in its lower half; above that the number of the source, then the generation.
 const INDEX_BITS: u32 = usize::BITS / 2;
-const SOURCE_BITS: u32 = 4;
+const SOURCE_BITS: u32 = 5;
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
 const GENERATION_MASK: usize = INDEX_MASK >> SOURCE_BITS;
 

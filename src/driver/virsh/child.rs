@@ -1,24 +1,13 @@
-//! One virsh process: how it is started, and its sources in the reactor.
+//! One virsh process: how it is started.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::process::Command;
 
-use super::watch;
-use crate::driver::dial::Place;
-use crate::driver::wire::Wire;
-use crate::error::{Code, Error, Result};
+use crate::driver::child::Child;
+use crate::error::Result;
 use crate::proto::virsh::Slot;
 use crate::reactor::Io;
-use crate::sys::process::{Process, Streams};
-
-/// The sources of a process: its standard input and output, its standard error, its end.
-const OUTPUT: usize = 0;
-const ERRORS: usize = 1;
-pub(super) const END: usize = 2;
-/// So many numbers a process has for its sources.
-const SOURCES_EACH: usize = 4;
 
 /// Which virsh, and where to.
 #[derive(Debug)]
@@ -27,55 +16,18 @@ pub(super) struct Program {
     pub(super) uri: String,
 }
 
-/// A virsh process.
-pub(super) struct Child {
-    pub(super) process: Process,
-    /// What it prints; a session reads its commands from there, too.
-    pub(super) output: Wire,
-    pub(super) errors: Wire,
-}
-
-impl Child {
-    /// The slot and the source of a source's number.
-    pub(super) fn source_of(number: usize) -> (usize, usize) {
-        (number / SOURCES_EACH, number % SOURCES_EACH)
-    }
-
+impl Program {
     /// Starts virsh. `fds` go with the command.
-    pub(super) fn start(
-        program: &Program,
-        slot: Slot,
-        mut arguments: Vec<Vec<u8>>,
-        fds: &[OwnedFd],
-        io: &mut Io,
-    ) -> Result<Child> {
-        let failed = |what: &str, why: &std::io::Error| Error::from_io(Code::System, what, why);
-        let pair = || UnixStream::pair().map_err(|why| failed("a socket pair cannot be made", &why));
-        let ((output, its_output), (errors, its_errors)) = (pair()?, pair()?);
+    pub(super) fn start(&self, slot: Slot, mut arguments: Vec<Vec<u8>>, fds: &[OwnedFd], io: &mut Io) -> Result<Child> {
         if !fds.is_empty() {
             let numbers: Vec<String> = fds.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
             let option = [b"--pass-fds".to_vec(), numbers.join(",").into_bytes()];
             arguments.splice(1..1, option);
         }
-        let mut command = program.command(slot, &arguments);
-        let input = match slot {
-            Slot::Session => Some(its_output.try_clone().map_err(|why| failed("a socket cannot be duplicated", &why))?),
-            Slot::Single | Slot::Events => None,
-        };
-        let streams = Streams { input: input.map(OwnedFd::from), output: its_output.into(), errors: its_errors.into() };
-        let process = Process::start(&mut command, streams, fds).map_err(|why| program.not_started(&why))?;
-        let wire = |socket: UnixStream, source: usize, io: &mut Io| {
-            let mut wire = Wire::new(slot as usize * SOURCES_EACH + source, Place::Connected(socket.into()));
-            wire.begin(io).map(|()| wire)
-        };
-        let (output, errors) = (wire(output, OUTPUT, io)?, wire(errors, ERRORS, io)?);
-        watch(&process, slot as usize * SOURCES_EACH + END, io)
-            .map_err(|why| failed("a process cannot be watched", &why))?;
-        Ok(Child { process, output, errors })
+        let reads = slot == Slot::Session;
+        Child::start(&mut self.command(slot, &arguments), "virsh", reads, fds, slot as usize, io)
     }
-}
 
-impl Program {
     fn command(&self, slot: Slot, arguments: &[Vec<u8>]) -> Command {
         use std::os::unix::ffi::OsStrExt;
         let mut command = Command::new(&self.path);
@@ -106,20 +58,6 @@ impl Program {
             Slot::Single => {}
         }
         command
-    }
-
-    fn not_started(&self, why: &std::io::Error) -> Error {
-        let path = &self.path;
-        if why.raw_os_error() == Some(libc::E2BIG) {
-            return Error::new(Code::Limit, "the command is too long for the arguments of a process");
-        }
-        let what = match why.kind() {
-            std::io::ErrorKind::NotFound if path.contains('/') => format!("virsh is not there: {path}"),
-            std::io::ErrorKind::NotFound => format!("virsh is not there: no program {path} on PATH"),
-            std::io::ErrorKind::PermissionDenied => format!("virsh may not be run: {path}"),
-            _ => format!("virsh cannot be started: {path}"),
-        };
-        Error::from_io(Code::Connect, what, why)
     }
 }
 

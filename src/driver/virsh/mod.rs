@@ -2,17 +2,17 @@
 
 mod child;
 
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
+use super::child::{self as process, Child};
 use super::told::Told;
 use super::{Sink, Submission, inbox};
 use crate::error::{Code, Delivery, Error, Result};
 use crate::proto::libvirt::Wanted;
 use crate::proto::virsh::{Action, Proxy, Settings, Slot};
 use crate::reactor::{Io, Ready};
-use child::{Child, Program};
+use child::Program;
 
 const SLOTS: [Slot; 3] = [Slot::Session, Slot::Single, Slot::Events];
 
@@ -90,12 +90,12 @@ impl Virsh {
 
     /// A source may be ready: what a process prints, or its end.
     pub fn ready<S: Sink>(&mut self, ready: Ready, io: &mut Io, sink: &mut S) {
-        let (slot, part) = Child::source_of(ready.source);
+        let (slot, part) = process::source_of(ready.source);
         let Some(slot) = SLOTS.get(slot).copied() else { return };
         if ready.writable {
             self.write(io);
         }
-        self.read(slot, part == child::END, io, sink);
+        self.read(slot, part == process::END, io, sink);
         self.settle(io, sink);
     }
 
@@ -121,7 +121,7 @@ impl Virsh {
                 Action::End(slot) => self.children[slot as usize] = None,
                 Action::Start(slot, arguments, fds) => {
                     let fds = fds.unwrap_or_default();
-                    match Child::start(&self.program, slot, arguments, &fds, io) {
+                    match self.program.start(slot, arguments, &fds, io) {
                         Ok(child) => self.children[slot as usize] = Some(child),
                         Err(why) => self.proxy.not_started(slot, why, Instant::now(), &mut Told(sink)),
                     }
@@ -180,9 +180,4 @@ impl Virsh {
             self.proxy.exited(slot, status, now, &mut Told(sink));
         }
     }
-}
-
-/// Watches a descriptor that is no stream of bytes.
-fn watch(fd: &impl AsRawFd, source: usize, io: &Io) -> io::Result<()> {
-    io.register(fd.as_raw_fd(), source, mio::Interest::READABLE)
 }
