@@ -36,11 +36,16 @@ impl Address {
         UnixAddr::from_pathname(path).map(Address::Unix).map_err(|why| unusable(&why))
     }
 
-    /// Is it one of libvirt's sockets that allow no changes? They are known by their names.
+    /// Is it one of libvirt's sockets that allow no changes?
     pub fn is_read_only(&self) -> bool {
         let Address::Unix(address) = self else { return false };
-        address.as_pathname().is_some_and(|path| path.to_string_lossy().ends_with("-sock-ro"))
+        address.as_pathname().is_some_and(|path| allows_no_changes(&path.to_string_lossy()))
     }
+}
+
+/// Is the socket at this path one of libvirt's that allow no changes? They are known by their names.
+pub fn allows_no_changes(path: &str) -> bool {
+    path.ends_with("-sock-ro")
 }
 
 impl fmt::Display for Address {

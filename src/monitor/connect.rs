@@ -15,7 +15,7 @@ use crate::driver::socket::Socket;
 use crate::driver::virsh::Virsh;
 use crate::error::{Code, Error, Result};
 use crate::proto::libvirt::{Login, Wanted};
-use crate::target::uri::Uri;
+use crate::target::uri::{Uri, programs};
 use crate::target::{Endpoint, Target};
 
 /// Where a link comes from.
@@ -136,12 +136,17 @@ impl Monitor {
             }
             Target::Libvirt(uri) => {
                 let adopted = socket.map(|socket| Route::Adopted(Some(socket)));
-                let route = adopted.map_or_else(|| Route::find(uri), Ok)?;
+                let route = adopted.map_or_else(|| Route::find(uri, options.allow_programs), Ok)?;
                 let login = login.ok_or_else(|| Error::new(Code::Internal, "nobody asked who logs in"))?;
                 Link::Libvirt(Box::new(Libvirt::new(shape(uri, options), &uri.name, route, login)))
             }
             Target::Configured(..) => return Err(Error::new(Code::Internal, "an alias was not looked up")),
             Target::Virsh(virsh) => {
+                if !options.allow_programs && programs::names_a_program(&virsh.uri) {
+                    let text = "the URI for virsh names a program, or a path that a shell would not take for one; \
+                                that is run only with the option allow-programs=on";
+                    return Err(Error::new(Code::InvalidArgument, text));
+                }
                 let (path, session) = (&options.virsh_path, options.virsh_session);
                 Link::Virsh(Box::new(Virsh::new(port, path, &virsh.uri, virsh.domain.clone(), session, limit)))
             }
@@ -201,6 +206,7 @@ fn shape(uri: &Uri, options: &Options) -> Shape {
         keepalive_count: options.keepalive_count,
         max_links: options.max_links,
         credentials: options.credentials().ok().flatten(),
+        allow_programs: options.allow_programs,
     }
 }
 

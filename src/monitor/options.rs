@@ -30,6 +30,8 @@ pub struct Options {
     pub virsh_path: Arc<str>,
     /// Keep one virsh for all commands.
     pub virsh_session: bool,
+    /// Run programs that the target names.
+    pub allow_programs: bool,
     /// A connected socket of the caller's to use, for a libvirt target.
     pub socket_fd: Option<i32>,
     /// Who logs in at a libvirt daemon.
@@ -51,6 +53,7 @@ impl Default for Options {
             max_links: 4,
             virsh_path: "virsh".into(),
             virsh_session: true,
+            allow_programs: false,
             socket_fd: None,
             username: None,
             password: None,
@@ -73,7 +76,7 @@ type Setter = fn(&mut Options, &str) -> std::result::Result<(), String>;
 const LONG: usize = i32::MAX as usize;
 
 /// Every option: its name, when it may be set, and how its value is read.
-const TABLE: [(&str, When, Setter); 14] = [
+const TABLE: [(&str, When, Setter); 15] = [
     ("timeout", When::Always, |o, v| timeout(v).map(|t| o.timeout = t)),
     ("max-message", When::Unlinked, |o, v| number(v, 1024, 1 << 30).map(|n| o.max_message = n)),
     ("max-events", When::Always, |o, v| number(v, 1, 1 << 30).map(|n| o.bounds.events = n)),
@@ -85,6 +88,7 @@ const TABLE: [(&str, When, Setter); 14] = [
     ("max-links", When::Unlinked, |o, v| number(v, 1, MOST_LINKS).map(|n| o.max_links = n)),
     ("virsh-path", When::Unlinked, |o, v| program(v).map(|path| o.virsh_path = path)),
     ("virsh-session", When::Unlinked, |o, v| switch(v).map(|on| o.virsh_session = on)),
+    ("allow-programs", When::Unlinked, |o, v| switch(v).map(|on| o.allow_programs = on)),
     ("socket-fd", When::Unlinked, |o, v| number(v, 0, LONG).map(|n| o.socket_fd = Some(n as i32))),
     ("username", When::Unlinked, |o, v| username(v).map(|name| o.username = Some(name))),
     (PASSWORD, When::Unlinked, |o, v| password(v).map(|secret| o.password = Some(secret))),
@@ -188,6 +192,7 @@ mod tests {
             ("max-links", &["1", "8"], &["0", "9"]),
             ("virsh-path", &["/usr/bin/virsh", "virsh"], &[""]),
             ("virsh-session", &["on", "off"], &["yes"]),
+            ("allow-programs", &["on", "off"], &["yes", "1", ""]),
             ("socket-fd", &["0", "7"], &["-1", "x", ""]),
             ("username", &["fred", "né,="], &["", "a\0b"]),
             ("password", &["", "secret"], &["se\0cr3t"]),

@@ -137,7 +137,8 @@ struct Entry<D> {
 /// How many sources a driver may have.
 pub const SOURCES: usize = 1 << SOURCE_BITS;
 
-/// A token is a driver's place in its lower half; above that the number of the source, then the generation.
+/// A token is a driver's place in its lower half; above that the number of the source, then the generation, of which ten
+/// bits are left where a word has 32.
 const INDEX_BITS: u32 = usize::BITS / 2;
 const SOURCE_BITS: u32 = 5;
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;

@@ -1,11 +1,13 @@
-//! One connection to a daemon: a socket, and what the bytes go through on it.
+//! One connection to a daemon: a socket, and what the bytes go through on it or behind it.
 
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
+use super::program::Running;
 use super::route::Route;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
+use crate::driver::child;
 use crate::driver::dial::Place;
 use crate::driver::wire::{Stop, Waiting, Wire};
 use crate::error::{Code, Error, Result};
@@ -26,11 +28,17 @@ enum Layer {
     Plain,
     #[cfg(feature = "tls")]
     Tls(Box<Tls>),
+    Program(Box<Running>),
+}
+
+/// The connection and the part of it of a source's number.
+pub(super) fn source_of(number: usize) -> (usize, usize) {
+    child::source_of(number)
 }
 
 impl Channel {
-    /// The next connection along this route; `source` is the first number of its sources.
-    pub(super) fn new(source: usize, route: &mut Route) -> Result<Channel> {
+    /// The next connection along this route; its sources get the numbers of this block.
+    pub(super) fn new(block: usize, route: &mut Route, io: &mut Io) -> Result<Channel> {
         let (place, layer) = match route {
             Route::Socket(goal) => (Place::Dial(goal.clone()), Layer::Plain),
             Route::Adopted(socket) => {
@@ -39,8 +47,12 @@ impl Channel {
             }
             #[cfg(feature = "tls")]
             Route::Tls(goal, terms) => (Place::Dial(goal.clone()), Layer::Tls(Box::new(Tls::new(terms)?))),
+            Route::Program(program) => {
+                let (wire, running) = Running::start(program, block, io)?;
+                return Ok(Channel { wire, layer: Layer::Program(Box::new(running)) });
+            }
         };
-        Ok(Channel { wire: Wire::new(source, place), layer })
+        Ok(Channel { wire: Wire::new(block * child::SOURCES_EACH, place), layer })
     }
 
     /// Begins to connect.
@@ -50,24 +62,33 @@ impl Channel {
 
     /// A source may be ready: goes on with connecting, if that is not done.
     pub(super) fn advance(&mut self, ready: Ready, io: &mut Io) -> Result<()> {
+        if let Layer::Program(running) = &mut self.layer {
+            running.advance(ready, io);
+        }
         if self.wire.is_open() { Ok(()) } else { self.wire.advance(ready, io) }
     }
 
-    /// A pause between two attempts may be over.
-    pub(super) fn retry(&mut self, now: Instant, io: &mut Io) -> Result<()> {
-        self.wire.retry(now, io)
+    /// A pause between two attempts may be over, or the patience with a program.
+    pub(super) fn expired(&mut self, now: Instant, io: &mut Io) -> Result<()> {
+        match &mut self.layer {
+            Layer::Program(running) => running.expired(now, io),
+            _ => self.wire.retry(now, io),
+        }
     }
 
-    /// When the next attempt is due.
-    pub(super) fn retry_at(&self) -> Option<Instant> {
-        self.wire.retry_at()
+    /// When one of them is.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.layer {
+            Layer::Program(running) => running.ending(),
+            _ => self.wire.retry_at(),
+        }
     }
 
     /// May packets go over it?
     pub(super) fn is_open(&self) -> bool {
         self.wire.is_open()
             && match &self.layer {
-                Layer::Plain => true,
+                Layer::Plain | Layer::Program(_) => true,
                 #[cfg(feature = "tls")]
                 Layer::Tls(tls) => tls.is_open(),
             }
@@ -96,12 +117,14 @@ impl Channel {
             Layer::Plain => None,
             #[cfg(feature = "tls")]
             Layer::Tls(tls) => tls.waits_for().map(|what| Error::new(Code::Timeout, format!("waited for {what}"))),
+            Layer::Program(running) => running.waits_for(),
         }
     }
 
     /// Has the last round left something unread?
     pub(super) fn is_unfinished(&self) -> bool {
-        self.wire.is_unfinished()
+        let layer = matches!(&self.layer, Layer::Program(running) if running.is_unfinished());
+        layer || self.wire.is_unfinished()
     }
 
     /// Reads what there is and lets `digest` take whole packets off the front. `to_the_end`: until it would block.
@@ -116,6 +139,7 @@ impl Channel {
             Layer::Plain => self.wire.read(to_the_end || self.wire.is_unix(), io, digest),
             #[cfg(feature = "tls")]
             Layer::Tls(tls) => tls.read(&mut self.wire, to_the_end, io, digest),
+            Layer::Program(running) => return running.read(&mut self.wire, to_the_end, io, digest),
         };
         match read {
             Ok(()) => Ok(()),
@@ -145,6 +169,7 @@ impl Channel {
             Layer::Plain => self.wire.flush(out, io),
             #[cfg(feature = "tls")]
             Layer::Tls(tls) => tls.flush(&mut self.wire, out, writable, io),
+            Layer::Program(running) => running.flush(&mut self.wire, out, writable, io),
         }
     }
 
@@ -155,6 +180,9 @@ impl Channel {
 
     /// Ends it.
     pub(super) fn shut(&mut self) {
+        if let Layer::Program(running) = &mut self.layer {
+            running.shut();
+        }
         self.wire.shut();
     }
 }

@@ -4,6 +4,7 @@ mod channel;
 pub mod configured;
 pub mod credentials;
 mod place;
+pub mod program;
 pub mod route;
 #[cfg(feature = "tls")]
 mod tls;
@@ -11,17 +12,19 @@ mod tls;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use super::child::SOURCES_EACH;
 use super::inbox;
 use super::told::Told;
 use super::{Sink, Submission};
 use crate::error::{Code, Delivery, Error, Result};
 use crate::proto::libvirt::{Credentials, Host, Line, Login, Settings, Wanted};
-use crate::reactor::{Io, Ready};
+use crate::reactor::{Io, Ready, SOURCES};
 use channel::Channel;
 use route::Route;
 
-/// The most connections to one daemon: each is one of the sources that a driver may have.
+/// The most connections to one daemon: each has a block of the sources that a driver may have.
 pub const MOST_LINKS: usize = 8;
+const _: () = assert!(MOST_LINKS * SOURCES_EACH <= SOURCES);
 
 /// So long the answer to a farewell is waited for where nobody will turn any more. It takes far less than a millisecond.
 const GRACE: Duration = Duration::from_millis(100);
@@ -39,6 +42,8 @@ pub struct Shape {
     pub max_links: usize,
     /// Who logs in, where the application says so; files are the same for all.
     pub credentials: Option<Credentials>,
+    /// May programs be run that the URI names?
+    pub allow_programs: bool,
 }
 
 /// A link to one daemon.
@@ -150,7 +155,8 @@ impl Libvirt {
 
     /// A source may be ready.
     pub fn ready<S: Sink>(&mut self, ready: Ready, io: &mut Io, sink: &mut S) {
-        let at = ready.source;
+        let (at, source) = channel::source_of(ready.source);
+        let ready = Ready { source, ..ready };
         let Some(channel) = self.channels.get_mut(at) else { return };
         let advanced = channel.advance(ready, io);
         self.moved(at, advanced, sink);
@@ -171,11 +177,11 @@ impl Libvirt {
         self.settle(io, sink);
     }
 
-    /// A pause between two attempts is over, or something of the protocol is due.
+    /// A pause between two attempts is over, or a patience, or something of the protocol is due.
     pub fn expired<S: Sink>(&mut self, now: Instant, io: &mut Io, sink: &mut S) {
         self.deadline = None;
         for at in 0..self.channels.len() {
-            let tried = self.channels[at].retry(now, io);
+            let tried = self.channels[at].expired(now, io);
             self.moved(at, tried, sink);
         }
         self.tick(now, sink);
@@ -194,7 +200,7 @@ impl Libvirt {
         }
         while self.channels.len() < self.host.conns() && !self.host.is_over() {
             let at = self.channels.len();
-            let begun = Channel::new(at, &mut self.route).and_then(|mut channel| {
+            let begun = Channel::new(at, &mut self.route, io).and_then(|mut channel| {
                 let begun = channel.begin(io);
                 self.channels.push(channel);
                 begun
@@ -216,7 +222,7 @@ impl Libvirt {
         if self.host.is_over() {
             return io.finish();
         }
-        let deadline = self.channels.iter().filter_map(Channel::retry_at).chain(self.host.deadline()).min();
+        let deadline = self.channels.iter().filter_map(Channel::deadline).chain(self.host.deadline()).min();
         if deadline != self.deadline {
             self.deadline = deadline;
             io.set_deadline(deadline);

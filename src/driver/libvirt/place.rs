@@ -26,6 +26,15 @@ pub(super) fn usual(daemon: Daemon) -> Result<Vec<Address>> {
     names.iter().map(|name| Address::unix(&folder.join(name))).collect()
 }
 
+/// Where a daemon of the system listens, for a program that dials one path.
+pub(super) fn of_the_system(mode: Mode) -> String {
+    let name = match mode {
+        Mode::Auto | Mode::Legacy => LEGACY,
+        Mode::Direct => DIRECT,
+    };
+    format!("{SYSTEM}/{name}")
+}
+
 /// Where the daemons of this user listen. Root has none but the system's.
 fn session_folder() -> Result<PathBuf> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

@@ -3,10 +3,13 @@
 use std::os::fd::OwnedFd;
 
 use super::place;
+use super::program::Program;
 #[cfg(feature = "tls")]
 use super::tls::Terms;
 use crate::driver::dial::{Address, Goal};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
+#[cfg(not(feature = "tls"))]
+use crate::error::{Code, Error};
 use crate::target::uri::Uri;
 use crate::target::uri::transport::Transport;
 
@@ -19,19 +22,20 @@ pub enum Route {
     /// Over TLS.
     #[cfg(feature = "tls")]
     Tls(Goal, Terms),
+    /// Through a program.
+    Program(Program),
 }
 
 impl Route {
-    /// Finds the way. Reads files: call it with no lock held.
-    pub fn find(uri: &Uri) -> Result<Route> {
+    /// Finds the way. Reads files: call it with no lock held. `programs`: those that the URI names may be run.
+    pub fn find(uri: &Uri, programs: bool) -> Result<Route> {
         match &uri.transport {
             #[cfg(feature = "tls")]
             Transport::Tls(tls) => Ok(Route::Tls(Goal::tcp(&tls.host, tls.port), Terms::read(tls)?)),
             #[cfg(not(feature = "tls"))]
             Transport::Tls(_) => Err(Error::new(Code::Unsupported, "this libqmp was built without TLS")),
-            Transport::Ssh(_) | Transport::Ext(_) => {
-                Err(Error::new(Code::Unsupported, "this version does not reach daemons through programs"))
-            }
+            Transport::Ssh(ssh) => Program::ssh(ssh, &uri.name, programs).map(Route::Program),
+            Transport::Ext(path) => Program::ext(path, programs).map(Route::Program),
             Transport::UnixAt(path) => Ok(Route::Socket(Goal::Addresses(vec![Address::unix(path.as_ref().as_ref())?]))),
             Transport::Unix(daemon) => Ok(Route::Socket(Goal::Addresses(place::usual(*daemon)?))),
             Transport::Tcp(host, port) => Ok(Route::Socket(Goal::tcp(host, *port))),
@@ -45,6 +49,10 @@ impl Route {
 
     /// Does it lead to a socket that allows no changes?
     pub fn is_read_only(&self) -> bool {
-        matches!(self, Route::Socket(Goal::Addresses(addresses)) if addresses.iter().any(Address::is_read_only))
+        match self {
+            Route::Socket(Goal::Addresses(addresses)) => addresses.iter().any(Address::is_read_only),
+            Route::Program(program) => program.is_read_only,
+            _ => false,
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! was given it would connect on its own account.
 
 mod parameters;
+pub mod programs;
 pub mod transport;
 
 use super::MAX_UNIX_PATH;

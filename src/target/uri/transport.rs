@@ -74,7 +74,7 @@ pub struct Ssh {
     pub keyfile: Option<Box<str>>,
     /// Take any host key.
     pub no_verify: bool,
-    /// Ask nobody for a password.
+    /// Ask nobody for a password; nobody is asked without it either.
     pub no_tty: bool,
     /// What passes the bytes on, on the other machine.
     pub proxy: Proxy,
@@ -155,6 +155,11 @@ fn ssh(
         }
         proxy = Proxy::Netcat;
     }
+    let socket = socket_path(parameters)?;
+    if socket.is_some() && proxy == Proxy::Native {
+        // It would silently connect to another daemon.
+        return Err(invalid("the parameter socket contradicts proxy=native: libvirt's helper takes no socket"));
+    }
     // None of these reaches a shell; still, nobody has such names but who wants to try what happens.
     for (what, text) in [("host", Some(&*host)), ("user", user)] {
         let text = text.unwrap_or("x");
@@ -173,7 +178,7 @@ fn ssh(
         no_tty: parameters.switch("no_tty")?,
         proxy,
         netcat,
-        socket: socket_path(parameters)?,
+        socket,
         daemon,
     })
 }
