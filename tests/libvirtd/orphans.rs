@@ -21,24 +21,35 @@ pub fn adopt() {
 
 fn bury() {
     loop {
-        match next_dead() {
-            Some(pid) if is_qemu(pid) => {
+        if await_death() {
+            for pid in dead_children().into_iter().filter(|pid| is_qemu(*pid)) {
                 // SAFETY: waitpid may get no place for the status.
                 unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
             }
-            // A child that the test itself started, and waits for; or none at all.
-            _ => thread::sleep(Duration::from_millis(5)),
         }
+        // What is left are children that the test itself started, and waits for, or other orphans.
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// A child that has ended and is not buried yet.
-fn next_dead() -> Option<i32> {
+/// Waits until a child has ended and is not buried. There may be none at all.
+fn await_death() -> bool {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     // SAFETY: the place for the answer is large enough and lives as long as the call.
-    let result = unsafe { libc::waitid(libc::P_ALL, 0, info.as_mut_ptr(), libc::WEXITED | libc::WNOWAIT) };
-    // SAFETY: waitid has filled it in, or left it zeroed, which is valid as well.
-    (result == 0).then(|| unsafe { info.assume_init().si_pid() })
+    unsafe { libc::waitid(libc::P_ALL, 0, info.as_mut_ptr(), libc::WEXITED | libc::WNOWAIT) == 0 }
+}
+
+/// All of them: the system's own answer would be the same one again, for as long as it is not buried.
+fn dead_children() -> Vec<i32> {
+    let Ok(threads) = fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let lists = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let all: Vec<i32> = lists.flat_map(|list| list.split(' ').flat_map(str::parse).collect::<Vec<_>>()).collect();
+    all.into_iter().filter(|pid| is_dead(*pid)).collect()
+}
+
+fn is_dead(pid: i32) -> bool {
+    let state = fs::read_to_string(format!("/proc/{pid}/stat"));
+    state.is_ok_and(|text| text.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
 }
 
 fn is_qemu(pid: i32) -> bool {
