@@ -27,7 +27,8 @@ pub const QMP_STATE_DISCONNECTED: i32 = 3;
 /// Makes a monitor for a target, without any I/O. Targets: "unix:PATH", "unix:@NAME" (abstract), "tcp:HOST:PORT" (an
 /// IPv6 address in brackets), "fd:N" (a connected stream socket; it is duplicated, the caller closes his own; the open
 /// file that both share becomes non-blocking, and the end of the link shuts it down), and libvirt URIs with a domain, "qemu:///system#DOMAIN", "qemu:///session#DOMAIN", "qemu+unix:///system?socket=PATH#DOMAIN",
-/// "qemu+tls://HOST/system#DOMAIN", "qemu+tcp://HOST:PORT/system#DOMAIN", or "ALIAS#DOMAIN" with an alias of libvirt's
+/// "qemu+tls://HOST/system#DOMAIN", "qemu+tcp://HOST:PORT/system#DOMAIN", "qemu+ssh://USER@HOST/system#DOMAIN" (runs the
+/// program ssh, which asks nobody for a password), "qemu+ext:///system?command=PROGRAM#DOMAIN", or "ALIAS#DOMAIN" with an alias of libvirt's
 /// configuration, or none for its default. DOMAIN is a UUID, a name (percent-decoded: a # in it is %23) or id:N; without it
 /// the monitor is the hypervisor's, and runs no commands. Monitors of one reactor with the same URI share a connection.
 /// `reactor_or_null` drives it; with NULL it gets a reactor of its own (qmp_monitor_reactor). Returns a monitor that the
@@ -47,8 +48,9 @@ pub unsafe extern "C" fn qmp_monitor_new(
 /// ("off"); "oob": "off" to do without out-of-band execution ("on"). For libvirt: "keepalive-interval": milliseconds of
 /// silence after which the daemon is sent a ping, 0 for never (5000); "keepalive-count": pings that may stay without an
 /// answer (5); "max-links": connections to one daemon, 1 to 8, of which more than one are used when machines leave
-/// commands without an answer (4); "socket-fd": a connected socket to the daemon, which is duplicated and connects
-/// once; "username", "password": who logs in, if the daemon asks for SASL (qmp_monitor_set_credentials has other ways;
+/// commands without an answer (4); "allow-programs": "on" to run programs that the target names (command=, netcat=,
+/// qemu+ext), without which connecting to such a target is INVALID_ARGUMENT ("off"); "socket-fd": a connected socket to
+/// the daemon, which is duplicated and connects once; "username", "password": who logs in, if the daemon asks for SASL (qmp_monitor_set_credentials has other ways;
 /// no message shows a password). "timeout", "max-events" and "max-event-bytes" may be set at any time, the others only
 /// without a link (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
 #[unsafe(no_mangle)]
@@ -62,7 +64,7 @@ pub unsafe extern "C" fn qmp_monitor_set(
 }
 
 /// Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist yet
-/// or refuses, it is tried again until then. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT).
+/// or refuses, it is tried again until then; ssh and other programs are run once. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT).
 /// Over libvirt a domain that is shut off is connected to as well: its events come when it is started. Returns 0, or -1
 /// and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, AUTH, NOT_FOUND for a domain that is not there, STATE if
 /// connected already, UNSUPPORTED for a descriptor the second time, CANCELED by qmp_monitor_disconnect,

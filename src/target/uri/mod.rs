@@ -261,6 +261,7 @@ mod tests {
             "qemu+ssh://u'@h/system",
             "qemu+ssh://h%20x/system",
             "qemu+ssh://h/system?netcat=/n&proxy=native",
+            "qemu+ssh://h/system?socket=/s&proxy=native",
             "qemu+ssh://h/system?proxy=other",
             "qemu+ssh://h/system?no_tty=yes",
             "qemu+ssh://h/system?command=",

@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -158,8 +157,7 @@ impl Bench {
             quoted(name),
             self.folder.join("called").display()
         );
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&path, &script);
     }
 
     /// Lets a login shell run this, and gives what was called with which arguments.
@@ -192,6 +190,13 @@ impl Drop for Bench {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// By another process: a program that is open for writing cannot be run, and a fork of another thread may keep it so.
+fn write_program(path: &Path, text: &str) {
+    let mut shell = Command::new("/bin/sh");
+    let made = shell.args(["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""]).arg(path).arg(text).status();
+    assert!(made.unwrap().success());
 }
 
 /// Texts that are more than a word to a shell that is given them badly. What they would do is make a file.
@@ -313,8 +318,7 @@ fn netcat_is_asked_whether_it_needs_q0() {
          printf '%s\\0' \"$@\" >'{}'\n",
         bench.folder.join("called").display()
     );
-    fs::write(bench.folder.join("nc"), script).unwrap();
-    fs::set_permissions(bench.folder.join("nc"), fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&bench.folder.join("nc"), &script);
     assert_eq!(bench.run("/bin/sh", &remote), ["-q0", "-U", "/s"]);
 }
 
