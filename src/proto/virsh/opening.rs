@@ -1,7 +1,8 @@
 //! How a proxy comes to its domain: virsh answers, the domain is known by its UUID, its events are registered for.
 //!
-//! virsh takes a number for an id and a UUID for a UUID before it looks for a name. So what it found is asked back: only
-//! if that has the name, it is the domain that was meant.
+//! Each of virsh's commands takes other things for a domain: `domuuid` an id or a name, `domname` an id or a UUID, `domid`
+//! a name or a UUID; and a number is an id before it is a name. So a UUID is asked for its name, a name for its UUID, and
+//! what was found is asked back: only if that has the name, it is the domain that was meant.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ pub(super) enum Phase {
     Hello,
     /// What can this virsh do?
     Features,
+    /// Is there a domain of this UUID?
+    ByUuid(Uuid),
     /// Which UUID has the domain?
     Uuid,
     /// Has the domain of this UUID the id that was asked for?
@@ -68,6 +71,7 @@ impl<F> Proxy<F> {
                 Wanted::Name(name) => of(b"domuuid", name),
                 Wanted::Id(id) => of(b"domuuid", id.to_string().as_bytes()),
             },
+            Phase::ByUuid(uuid) => by_uuid(b"domname", uuid),
             Phase::Id(uuid) => by_uuid(b"domid", uuid),
             Phase::Name(uuid) => by_uuid(b"domname", uuid),
             Phase::All => Words::new(&[b"list", b"--all", b"--uuid"]),
@@ -82,17 +86,21 @@ impl<F> Proxy<F> {
             (Ok(text), _) => text,
             // It is no use to know what it can do if it does not say so, and a domain may be gone between two steps.
             (Err(_), Phase::Features | Phase::Each(_)) => b"",
+            // Then it is a name like any other.
+            (Err(why), Phase::ByUuid(_)) if why.code() == Code::NotFound => return self.go_on(Phase::Uuid, tell),
             (Err(why), _) => return self.failed(why, now, tell),
         };
         let next = match std::mem::replace(&mut self.phase, Phase::New) {
             Phase::Hello => Phase::Features,
             Phase::Features => {
                 self.pass_fds = memchr::memmem::find(text, b"--pass-fds").is_some();
-                if self.wanted.is_none() {
-                    return self.ready(true, tell);
+                match &self.wanted {
+                    None => return self.ready(true, tell),
+                    Some(Wanted::Name(name)) => Uuid::parse(name).map_or(Phase::Uuid, Phase::ByUuid),
+                    Some(Wanted::Id(_)) => Phase::Uuid,
                 }
-                Phase::Uuid
             }
+            Phase::ByUuid(uuid) => return self.found(uuid, without_line_end(text), now),
             Phase::Uuid => match Uuid::parse(text.trim_ascii()) {
                 Some(uuid) if matches!(self.wanted, Some(Wanted::Id(_))) => Phase::Id(uuid),
                 Some(uuid) => Phase::Name(uuid),
@@ -102,7 +110,7 @@ impl<F> Proxy<F> {
                 Some(Wanted::Id(id)) if text.trim_ascii() == id.to_string().as_bytes() => Phase::Name(uuid),
                 _ => return self.not_found(now, tell),
             },
-            Phase::Name(uuid) if self.is_wanted(uuid, without_line_end(text)) => {
+            Phase::Name(uuid) if self.is_wanted(without_line_end(text)) => {
                 return self.found(uuid, without_line_end(text), now);
             }
             Phase::Name(_) => Phase::All,
@@ -110,7 +118,7 @@ impl<F> Proxy<F> {
                 text.split(|byte| *byte == b'\n').filter_map(|line| Uuid::parse(line.trim_ascii())).collect(),
             ),
             Phase::Each(mut uuids) => match uuids.pop_front() {
-                Some(uuid) if self.is_wanted(uuid, without_line_end(text)) => {
+                Some(uuid) if self.is_wanted(without_line_end(text)) => {
                     return self.found(uuid, without_line_end(text), now);
                 }
                 _ => Phase::Each(uuids),
@@ -123,9 +131,9 @@ impl<F> Proxy<F> {
         self.go_on(next, tell);
     }
 
-    fn is_wanted(&self, uuid: Uuid, name: &[u8]) -> bool {
+    fn is_wanted(&self, name: &[u8]) -> bool {
         match &self.wanted {
-            Some(Wanted::Name(wanted)) => **wanted == *name || Uuid::parse(wanted) == Some(uuid),
+            Some(Wanted::Name(wanted)) => **wanted == *name,
             Some(Wanted::Id(_)) => true,
             None => false,
         }

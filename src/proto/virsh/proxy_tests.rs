@@ -270,8 +270,16 @@ fn the_domain_is_the_one_that_was_meant() {
     let mut bench = Bench::new(Some(UUID), true);
     bench.expect("uri", "x\n");
     bench.expect("help qemu-monitor-command", "");
-    bench.expect(&format!("domuuid --domain {UUID}"), &format!("{UUID}\n"));
     bench.expect(&format!("domname --domain {UUID}"), "whatever\n");
+    bench.witness();
+    assert_eq!(bench.told(), ["connected"]);
+    // A UUID that no domain has is a name like any other.
+    let mut bench = Bench::new(Some(UUID), true);
+    bench.expect("uri", "x\n");
+    bench.expect("help qemu-monitor-command", "");
+    bench.fail(&format!("error: failed to get domain '{UUID}'\n"));
+    bench.expect(&format!("domuuid --domain {UUID}"), &format!("{OTHER}\n"));
+    bench.expect(&format!("domname --domain {OTHER}"), &format!("{UUID}\n"));
     bench.witness();
     assert_eq!(bench.told(), ["connected"]);
 }
