@@ -7,7 +7,10 @@ use Delivery::{Answered, NotSent, Unknown};
 
 /// Parts of texts, what they mean, and how far the request got. The first that is met counts.
 const MEANINGS: [(&str, Code, Delivery); 24] = [
-    ("Unable to encode message payload", Code::Limit, NotSent),
+    // Of a socket that carries none; libvirt's client then hangs up, and says so as well.
+    ("Sending file descriptors is not supported", Code::Unsupported, NotSent),
+    // The daemon says this of its reply: a request that is too long never gets as far as virsh.
+    ("Unable to encode message payload", Code::Limit, Answered),
     ("Unable to decode message payload", Code::Limit, Answered),
     ("authentication failed", Code::Auth, NotSent),
     ("authentication cancelled", Code::Auth, NotSent),
@@ -29,7 +32,6 @@ const MEANINGS: [(&str, Code, Delivery); 24] = [
     ("Unable to read from monitor", Code::Disconnected, Unknown),
     ("Unable to write to monitor", Code::Disconnected, Unknown),
     ("domain is no longer running", Code::Disconnected, Unknown),
-    ("Sending file descriptors is not supported", Code::Unsupported, NotSent),
     ("not supported by the connection driver", Code::Unsupported, NotSent),
     ("no connection driver available", Code::Unsupported, NotSent),
 ];
@@ -96,7 +98,12 @@ mod tests {
                 Code::Connect,
                 NotSent,
             ),
-            ("error: Unable to encode message payload\n", Code::Limit, NotSent),
+            ("error: Unable to encode message payload\n", Code::Limit, Answered),
+            (
+                "error: Disconnected from x due to I/O error\nerror: internal error: Sending file descriptors is not supported on this socket\n",
+                Code::Unsupported,
+                NotSent,
+            ),
             ("error: Unable to read from monitor: Connection reset by peer\n", Code::Disconnected, Unknown),
             (
                 "error: operation forbidden: read only access prevents virDomainQemuMonitorCommand\n",
