@@ -26,10 +26,11 @@ fn owned(result: libc::c_int) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// A second, close-on-exec descriptor of the caller's open file; the caller keeps his own.
+/// A second, close-on-exec descriptor of the caller's open file; the caller keeps his own. It is none of the first three,
+/// which a child process has for its own.
 pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: fcntl takes any integer and answers EBADF for one that is no descriptor.
-    owned(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) })
+    owned(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) })
 }
 
 /// Runs something without a trace in `errno`: a signal handler must leave it as it found it.

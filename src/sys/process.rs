@@ -1,22 +1,47 @@
-//! Child processes that end with their owner, and are reaped by their own number alone.
+//! Child processes that end with their owner, and are reaped by their own descriptor alone.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{check, owned, wait_readable};
 
 /// So long a killed process has to go: it takes a moment, unless the kernel holds it.
 const LONGEST_END: Duration = Duration::from_secs(1);
+/// So long a process that has closed its output has to end by itself: the one follows the other at once.
+const GRACE: Duration = Duration::from_millis(50);
 
-/// A running child in a process group of its own. Dropping it kills the group and reaps the child.
+/// Processes that did not end when they were killed, another user's for example. They are reaped when they are done, by
+/// whoever starts or ends one later.
+static STRAGGLERS: Mutex<Vec<Handle>> = Mutex::new(Vec::new());
+
+/// A running child in a session of its own, without a terminal. Dropping it kills its group and reaps the child.
 #[derive(Debug)]
 pub struct Process {
-    child: Child,
+    handle: Handle,
+    ended: Option<Ended>,
+}
+
+/// A child that is not known to have ended.
+#[derive(Debug)]
+struct Handle {
+    pid: libc::pid_t,
     pidfd: OwnedFd,
-    reaped: bool,
+}
+
+/// How a process has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, with this exit status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Nobody knows: the application has reaped it, or ignores SIGCHLD.
+    Unknown,
 }
 
 /// What a child has for its standard input, output and error.
@@ -31,24 +56,26 @@ pub struct Streams {
 }
 
 impl Process {
-    /// Starts the program. It inherits `kept` under their own numbers, and no other descriptor.
+    /// Starts the program. It inherits `kept` under their own numbers, and no other descriptor. It cannot ask at the
+    /// terminal that the application may have, and no key pressed there reaches it.
     pub fn start(command: &mut Command, streams: Streams, kept: &[OwnedFd]) -> io::Result<Process> {
+        bury_stragglers();
         command.stdin(streams.input.map_or_else(Stdio::null, Stdio::from));
-        command.stdout(streams.output).stderr(streams.errors).process_group(0);
-        if !kept.is_empty() {
-            let kept: Vec<RawFd> = kept.iter().map(AsRawFd::as_raw_fd).collect();
-            let keep = move || kept.iter().try_for_each(|fd| keep_over_exec(*fd));
-            // SAFETY: between fork and exec it makes system calls alone, without an allocation.
-            unsafe { command.pre_exec(keep) };
-        }
-        let child = command.spawn()?;
-        let pid = libc::c_long::from(child.id() as libc::pid_t);
+        command.stdout(streams.output).stderr(streams.errors);
+        let kept: Vec<RawFd> = kept.iter().map(AsRawFd::as_raw_fd).collect();
+        let prepare = move || {
+            detach();
+            kept.iter().try_for_each(|fd| keep_over_exec(*fd))
+        };
+        // SAFETY: between fork and exec it makes system calls alone, without an allocation.
+        unsafe { command.pre_exec(prepare) };
+        let mut child = command.spawn()?;
+        let pid = child.id() as libc::pid_t;
         // SAFETY: no pointers. The child is not reaped, so the number is its own.
-        let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) } as libc::c_int;
+        let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::c_long::from(pid), 0) } as libc::c_int;
         match owned(pidfd) {
-            Ok(pidfd) => Ok(Process { child, pidfd, reaped: false }),
+            Ok(pidfd) => Ok(Process { handle: Handle { pid, pidfd }, ended: None }),
             Err(why) => {
-                let mut child = child;
                 let _ = child.kill();
                 let _ = child.wait();
                 Err(why)
@@ -56,49 +83,119 @@ impl Process {
         }
     }
 
-    /// If it has ended: its exit status, or `None` if a signal ended it.
-    pub fn ended(&mut self) -> Option<Option<i32>> {
-        match self.child.try_wait() {
-            Ok(None) => None,
-            Ok(Some(status)) => {
-                self.reaped = true;
-                Some(status.code())
-            }
-            Err(_) => {
-                // Somebody else has reaped it.
-                self.reaped = true;
-                Some(None)
-            }
+    /// How it has ended, if it has. What it left behind in its group is killed.
+    pub fn ended(&mut self) -> Option<Ended> {
+        if self.ended.is_none() {
+            self.ended = self.handle.reap();
         }
+        self.ended
+    }
+
+    /// Ends it, if it does not do so by itself at once, and tells how.
+    pub fn end(&mut self) -> Ended {
+        if !self.ends_within(GRACE) {
+            self.kill();
+        }
+        self.ended.unwrap_or(Ended::Unknown)
+    }
+
+    fn kill(&mut self) {
+        // What may not be killed (it may have become another user's) ends when its input does, or with its next word.
+        let patience = if self.handle.kill_group() { LONGEST_END } else { Duration::ZERO };
+        self.ends_within(patience);
+    }
+
+    fn ends_within(&mut self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        while self.ended().is_none() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            wait_readable(self.handle.pidfd.as_raw_fd(), left);
+        }
+        true
     }
 }
 
 impl AsRawFd for Process {
     /// Readable once the process has ended.
     fn as_raw_fd(&self) -> RawFd {
-        self.pidfd.as_raw_fd()
+        self.handle.pidfd.as_raw_fd()
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let group = self.child.id() as libc::pid_t;
-        if self.reaped {
-            return;
+        if self.ended().is_none() {
+            self.kill();
         }
-        // SAFETY: no pointers. The child is not reaped, so the group is its own.
-        let killed = unsafe { libc::kill(-group, libc::SIGKILL) } == 0;
-        // What may not be killed (it may have become another user's) ends when its input does; it cannot be waited for.
-        let deadline = Instant::now() + if killed { LONGEST_END } else { Duration::ZERO };
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if self.ended().is_some() || left.is_zero() {
-                return;
-            }
-            wait_readable(self.pidfd.as_raw_fd(), left);
+        if let (None, Ok(pidfd)) = (self.ended, self.handle.pidfd.try_clone()) {
+            stragglers().push(Handle { pid: self.handle.pid, pidfd });
         }
+        bury_stragglers();
     }
 }
+
+impl Handle {
+    /// Reaps the process if it has ended.
+    fn reap(&self) -> Option<Ended> {
+        match self.wait(libc::WNOWAIT) {
+            Ok(None) => None,
+            Ok(Some(_)) => {
+                // As long as it is not reaped its number is nobody else's, and its group's neither.
+                self.kill_group();
+                Some(self.wait(0).ok().flatten().unwrap_or(Ended::Unknown))
+            }
+            // The child is not ours to wait for any more.
+            Err(_) => Some(Ended::Unknown),
+        }
+    }
+
+    fn kill_group(&self) -> bool {
+        // SAFETY: no pointers. The callers have just seen that the child is not reaped, so the group is its own.
+        unsafe { libc::kill(-self.pid, libc::SIGKILL) == 0 }
+    }
+
+    fn wait(&self, options: libc::c_int) -> io::Result<Option<Ended>> {
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        let options = options | libc::WEXITED | libc::WNOHANG;
+        let id = self.pidfd.as_raw_fd() as libc::id_t;
+        // SAFETY: `info` is large enough and lives through the call.
+        check(unsafe { libc::waitid(libc::P_PIDFD, id, info.as_mut_ptr(), options) })?;
+        // SAFETY: waitid has filled it in, or left it zeroed, which is valid as well.
+        let info = unsafe { info.assume_init() };
+        // SAFETY: these fields are a child's; they are zero if there was none.
+        let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+        let ended = if info.si_code == libc::CLD_EXITED { Ended::Status(status) } else { Ended::Signal(status) };
+        Ok((pid != 0).then_some(ended))
+    }
+}
+
+fn stragglers() -> MutexGuard<'static, Vec<Handle>> {
+    STRAGGLERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn bury_stragglers() {
+    let mut stragglers = stragglers();
+    stragglers.retain(|handle| handle.reap().is_none());
+    if stragglers.is_empty() {
+        // A library that is unloaded leaves no memory behind.
+        *stragglers = Vec::new();
+    }
+}
+
+/// Leaves the terminal, and what the application has open, to the application.
+fn detach() {
+    // SAFETY: no pointers. It cannot fail in a process that has just been forked.
+    unsafe { libc::setsid() };
+    // Before Linux 5.11 what the application did not mark close-on-exec is inherited.
+    // SAFETY: no pointers. Descriptors are only marked.
+    unsafe { libc::syscall(libc::SYS_close_range, 3 as libc::c_long, i64::from(u32::MAX), CLOSE_RANGE_CLOEXEC) };
+}
+
+/// linux/close_range.h.
+const CLOSE_RANGE_CLOEXEC: libc::c_long = 4;
 
 fn keep_over_exec(fd: RawFd) -> io::Result<()> {
     // SAFETY: no pointers.

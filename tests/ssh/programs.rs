@@ -60,7 +60,7 @@ fn a_program_that_ends_is_told_with_its_own_words() {
         ("exit 0", Code::Connect, &["program has ended without reaching a daemon (exit status 0)"]),
         ("echo sorry >&2; exit 3", Code::Connect, &["(exit status 3): sorry"]),
         ("echo one >&2; printf 'two\\033[1m' >&2; exit 3", Code::Connect, &["(exit status 3): one two [1m"]),
-        ("kill -9 $$", Code::Connect, &["(killed by a signal)"]),
+        ("kill -9 $$", Code::Connect, &["(killed by signal 9)"]),
         ("echo 'u@h: Permission denied (publickey).' >&2; exit 255", Code::Auth, &["publickey"]),
         ("echo Welcome; echo sorry >&2; exit 0", Code::Protocol, &["\"Welcome\""]),
         ("printf Hi; exit 1", Code::Protocol, &["\"Hi\""]),

@@ -10,8 +10,9 @@ use super::told::Told;
 use super::{Sink, Submission, inbox};
 use crate::error::{Code, Delivery, Error, Result};
 use crate::proto::libvirt::Wanted;
-use crate::proto::virsh::{Action, Proxy, Settings, Slot};
+use crate::proto::virsh::{Action, End, Proxy, Settings, Slot};
 use crate::reactor::{Io, Ready};
+use crate::sys::process::Ended;
 use child::Program;
 
 const SLOTS: [Slot; 3] = [Slot::Session, Slot::Single, Slot::Events];
@@ -28,9 +29,11 @@ impl Virsh {
     /// A link for `port`: by the program at `path`, to the URI that virsh is given.
     pub fn new(port: usize, path: &str, uri: &str, wanted: Option<Wanted>, session: bool, limit: usize) -> Self {
         let key = child::random_key();
+        // Only the user's own daemon is started by who needs it; without a URI that may be the one.
+        let wakes = uri.is_empty() || uri.contains("/session") && !uri.contains("socket=");
         Virsh {
             program: Program { path: path.to_owned(), uri: uri.to_owned() },
-            proxy: Proxy::new(Settings { port, session, limit, key }, wanted),
+            proxy: Proxy::new(Settings { port, session, wakes, limit, key }, wanted),
             children: [None, None, None],
             deadline: None,
         }
@@ -132,7 +135,7 @@ impl Virsh {
         if self.proxy.is_over() {
             return io.finish();
         }
-        let deadline = self.proxy.deadline();
+        let deadline = self.proxy.deadline(Instant::now());
         if deadline != self.deadline {
             self.deadline = deadline;
             io.set_deadline(deadline);
@@ -150,7 +153,7 @@ impl Virsh {
     fn read<S: Sink>(&mut self, slot: Slot, look: bool, io: &mut Io, sink: &mut S) {
         let (proxy, Some(child)) = (&mut self.proxy, &mut self.children[slot as usize]) else { return };
         // Asked before the rest is read: after its end it prints no more.
-        let ended = if look { child.process.ended() } else { None };
+        let mut ended = if look { child.process.ended() } else { None };
         let to_the_end = ended.is_some();
         let errors = |proxy: &mut Proxy<_>, child: &mut Child, io: &mut Io, sink: &mut S| {
             let _ = child.errors.read(to_the_end, io, |buf| {
@@ -174,10 +177,18 @@ impl Virsh {
         let now = Instant::now();
         proxy.proceed(now, &mut Told(sink));
         // One that closes its output will say no more; the single one is waited for, as its status counts.
-        let closed = read.is_err() && slot != Slot::Single;
-        if let Some(status) = ended.or(closed.then_some(None)) {
+        if ended.is_none() && read.is_err() && slot != Slot::Single {
+            ended = Some(child.process.end());
+            errors(proxy, child, io, sink);
+        }
+        if let Some(ended) = ended {
             self.children[slot as usize] = None;
-            self.proxy.exited(slot, status, now, &mut Told(sink));
+            let end = match ended {
+                Ended::Status(status) => End::Status(status),
+                Ended::Signal(signal) => End::Signal(signal),
+                Ended::Unknown => End::Unknown,
+            };
+            self.proxy.exited(slot, end, now, &mut Told(sink));
         }
     }
 }

@@ -3,7 +3,14 @@
 
 use crate::error::{Code, Delivery, Error};
 
+use super::running::End;
+
 use Delivery::{Answered, NotSent, Unknown};
+
+/// virsh does not say why it got none.
+const NO_DOMAIN: &str = "failed to get domain";
+/// No error at all.
+const BACK: &str = "Reconnected to the hypervisor";
 
 /// Parts of texts, what they mean, and how far the request got. The first that is met counts.
 const MEANINGS: [(&str, Code, Delivery); 24] = [
@@ -21,11 +28,11 @@ const MEANINGS: [(&str, Code, Delivery); 24] = [
     ("unable to connect to server", Code::Connect, NotSent),
     ("Failed to reconnect to the hypervisor", Code::Connect, NotSent),
     // Behind these: what is told when a connection that was there is lost.
-    ("error: Disconnected from", Code::Disconnected, Unknown),
+    ("Disconnected from", Code::Disconnected, Unknown),
     ("End of file while reading data", Code::Disconnected, Unknown),
     ("Cannot write data", Code::Disconnected, Unknown),
     ("client socket is closed", Code::Disconnected, NotSent),
-    ("failed to get domain", Code::NotFound, NotSent),
+    (NO_DOMAIN, Code::NotFound, NotSent),
     ("Domain not found", Code::NotFound, NotSent),
     ("domain is not running", Code::NotRunning, NotSent),
     ("cannot acquire state change lock", Code::Timeout, NotSent),
@@ -36,37 +43,66 @@ const MEANINGS: [(&str, Code, Delivery); 24] = [
     ("no connection driver available", Code::Unsupported, NotSent),
 ];
 
-/// The error that the text on virsh's standard error means; `what` failed.
-pub(super) fn of(text: &str, what: &str) -> Error {
-    let meaning = MEANINGS.iter().find(|(part, ..)| text.contains(part));
+/// The error that the text on virsh's standard error means.
+pub(super) fn of(text: &str) -> Error {
+    let complaints = complaints(text);
+    let has = |part: &str| complaints.iter().any(|line| line.contains(part));
+    let known = |line: &&str| MEANINGS.iter().position(|(part, ..)| line.contains(part));
+    let meaning = complaints.iter().filter_map(known).min().and_then(|at| MEANINGS.get(at));
     let (mut code, mut delivery) = meaning.map_or((Code::System, Unknown), |(_, code, delivery)| (*code, *delivery));
-    if code == Code::Disconnected && text.contains("failed to get domain") {
+    if code == Code::Disconnected && has(NO_DOMAIN) {
         // The connection went while the domain was looked up: the command was never on its way.
         delivery = NotSent;
     }
-    if code == Code::Connect && text.contains("error: Disconnected from") {
+    if code == Code::Connect && has("Disconnected from") {
         (code, delivery) = (Code::Disconnected, NotSent);
     }
-    let errors = errors(text);
-    let said = if errors.is_empty() { "virsh failed and gave no reason".to_owned() } else { errors.join("; ") };
-    let error = Error::new(code, format!("{what}: {said}")).with_delivery(delivery);
-    if errors.is_empty() { error } else { error.with_desc(said) }
+    if complaints.is_empty() {
+        return Error::new(code, format!("virsh failed and {}", last_words(text))).with_delivery(delivery);
+    }
+    // What is shown has the domain's name in it.
+    let said = lines(text).collect::<Vec<_>>().join("; ");
+    Error::new(code, format!("virsh: {said}")).with_delivery(delivery).with_desc(said)
+}
+
+/// The error of a process that ended like this, with this text on its standard error.
+pub(super) fn of_process(end: End, text: &str) -> Error {
+    if !complaints(text).is_empty() {
+        return of(text);
+    }
+    // It may be a program around virsh that speaks here.
+    let (code, how) = match end {
+        End::Status(status) => (Code::Connect, format!("virsh ended with status {status}")),
+        End::Signal(signal) => (Code::Disconnected, format!("signal {signal} ended virsh")),
+        End::Unknown => (Code::Disconnected, "virsh ended".to_owned()),
+    };
+    Error::new(code, format!("{how} and {}", last_words(text))).with_delivery(Unknown)
 }
 
 /// May trying again later be of use?
 pub(super) fn is_temporary(error: &Error) -> bool {
-    error.code() == Code::Connect
-        && ["No such file", "refused", "temporarily"].iter().any(|part| error.detail().text.contains(part))
+    let said = error.detail().desc.as_deref().unwrap_or_default();
+    error.code() == Code::Connect && ["No such file", "refused", "temporarily"].iter().any(|part| said.contains(part))
         || error.code() == Code::Disconnected
 }
 
-/// The texts of the error lines. Others are virsh's log and chatter.
-fn errors(text: &str) -> Vec<&str> {
-    text.lines()
-        .filter_map(|line| line.strip_prefix("error: "))
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect()
+/// The texts of the error lines, as far as their meaning goes.
+pub(super) fn complaints(text: &str) -> Vec<&str> {
+    // A domain may be called like any of virsh's texts.
+    lines(text).map(|line| if line.starts_with(NO_DOMAIN) { NO_DOMAIN } else { line }).collect()
+}
+
+/// The texts of the error lines. Others are chatter, and the log for which the process for events is asked.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("error: ")).map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with(BACK))
+}
+
+/// What else it had to say.
+fn last_words(text: &str) -> String {
+    let chatter = |line: &&str| !line.starts_with("error: ") && !line.contains(": info : ");
+    let last = text.lines().map(str::trim).filter(|line| !line.is_empty()).filter(chatter).next_back();
+    last.map_or_else(|| "gave no reason".to_owned(), |line| format!("said: {line}"))
 }
 
 #[cfg(test)]
@@ -112,14 +148,37 @@ mod tests {
             ),
             ("error: something new\n", Code::System, Unknown),
             ("", Code::System, Unknown),
+            ("error: failed to get domain 'authentication failed'\n", Code::NotFound, NotSent),
+            ("error: Reconnected to the hypervisor\nerror: something new\n", Code::System, Unknown),
         ];
         for (text, code, delivery) in table {
-            let error = of(text, "query-status");
+            let error = of(text);
             assert_eq!((error.code(), error.delivery()), (code, delivery), "{text}");
         }
         let noisy = "2026-01-01: info : libvirt version\nerror: one\nchatter\nerror: two\n";
-        let error = of(noisy, "list");
-        assert_eq!(error.to_string(), "list: one; two");
+        let error = of(noisy);
+        assert_eq!(error.to_string(), "virsh: one; two");
         assert_eq!(error.detail().desc.as_deref(), Some("one; two"));
+        assert!(complaints("error: Reconnected to the hypervisor\n\nerror: \n").is_empty());
+    }
+
+    #[test]
+    fn ends_have_meanings() {
+        let info = "2026-01-01: 1: info : libvirt version\n";
+        let table = [
+            (End::Status(1), "error: failed to get domain 'x'\n", Code::NotFound, "failed to get domain 'x'"),
+            (End::Status(1), "sudo: a password is required\n\n", Code::Connect, "status 1 and said: sudo: a password"),
+            (End::Status(0), info, Code::Connect, "status 0 and gave no reason"),
+            (End::Signal(9), "", Code::Disconnected, "signal 9 ended virsh and gave no reason"),
+            (End::Unknown, "", Code::Disconnected, "virsh ended"),
+        ];
+        for (end, text, code, part) in table {
+            let error = of_process(end, text);
+            assert_eq!(error.code(), code, "{text}");
+            assert!(error.to_string().contains(part), "{error}");
+        }
+        // A wrapper's own words are no reason to try again.
+        assert!(!is_temporary(&of_process(End::Status(127), "sh: virsh: No such file or directory\n")));
+        assert!(is_temporary(&of("error: Failed to connect socket to '/x': No such file or directory\n")));
     }
 }

@@ -11,16 +11,32 @@ use crate::proto::remote::{Domain, MonitorEvent};
 
 /// What libvirt's client writes to its log when the daemon has answered the registration (program 0x20008087, procedure
 /// 4; src/rpc/virnetclient.c, the probe RPC_CLIENT_MSG_RX).
-const REGISTERED: &[u8] = b" prog=536903815 vers=1 proc=4 type=1 status=";
+const REGISTERED: &[u8] = b" prog=536903815 vers=1 proc=4 type=1 status=0 ";
+/// The beginning and the end of such a line for any answer of the daemon's own program.
+const ANSWER: [&[u8]; 2] = [b" prog=536903814 vers=1 proc=", b" type=1 status=0 "];
 
-/// Does this line of the log say how the registration ended? `Some(true)`: it stands.
-pub(super) fn registration(line: &[u8]) -> Option<bool> {
-    memmem::find(line, b"RPC_CLIENT_MSG_RX:")?;
-    let at = memmem::find(line, REGISTERED)?.checked_add(REGISTERED.len())?;
-    match line.get(at..)? {
-        [b'0', rest @ ..] => Some(rest.first().is_none_or(|byte| !byte.is_ascii_digit())),
-        _ => Some(false),
+/// A line of the log of libvirt's client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Log {
+    /// The daemon has registered for events.
+    Registered,
+    /// It has answered something else. Where there are such lines there will be the other, too.
+    Answer,
+    /// Something else.
+    Other,
+}
+
+/// Reads a line of the log; `None`: it is none.
+pub(super) fn log(line: &[u8]) -> Option<Log> {
+    let has = |part: &[u8]| memmem::find(line, part).is_some();
+    if has(b": RPC_CLIENT_MSG_RX: ") {
+        return Some(match line {
+            _ if has(REGISTERED) => Log::Registered,
+            _ if ANSWER.into_iter().all(has) => Log::Answer,
+            _ => Log::Other,
+        });
     }
+    has(b": info : ").then_some(Log::Other)
 }
 
 /// What stands at the front of the output.
@@ -173,11 +189,14 @@ mod tests {
                 "2026-01-01 00:00:00.000+0000: 7: info : virNetClientCallDispatch:1299 : RPC_CLIENT_MSG_RX: client=0x1 len=32 {tail}"
             )
         };
-        let is = |tail: &str| registration(line(tail).as_bytes());
-        assert_eq!(is("prog=536903815 vers=1 proc=4 type=1 status=0 serial=7"), Some(true));
-        assert_eq!(is("prog=536903815 vers=1 proc=4 type=1 status=1 serial=7"), Some(false));
-        assert_eq!(is("prog=536903815 vers=1 proc=6 type=2 status=0 serial=7"), None);
-        assert_eq!(is("prog=536903814 vers=1 proc=4 type=1 status=0 serial=7"), None);
-        assert_eq!(registration(b"error: failed to get domain 'x'"), None);
+        let is = |tail: &str| log(line(tail).as_bytes());
+        assert_eq!(is("prog=536903815 vers=1 proc=4 type=1 status=0 serial=7"), Some(Log::Registered));
+        assert_eq!(is("prog=536903815 vers=1 proc=4 type=1 status=1 serial=7"), Some(Log::Other));
+        assert_eq!(is("prog=536903815 vers=1 proc=6 type=2 status=0 serial=7"), Some(Log::Other));
+        assert_eq!(is("prog=536903814 vers=1 proc=4 type=1 status=0 serial=7"), Some(Log::Answer));
+        assert_eq!(is("prog=536903814 vers=1 proc=1 type=0 status=0 serial=2"), Some(Log::Other));
+        assert_eq!(log(b"2026-01-01: 7: info : libvirt version: 9.0.0"), Some(Log::Other));
+        assert_eq!(log(b"error: failed to get domain 'x'"), None);
+        assert_eq!(log(b"sudo: a password is required"), None);
     }
 }

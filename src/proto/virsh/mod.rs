@@ -17,3 +17,4 @@ mod words;
 mod proxy_tests;
 
 pub use proxy::{Action, Proxy, Settings, Slot};
+pub use running::End;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::fault;
 use super::listing::without_line_end;
-use super::proxy::{Action, Events, FIRST_PAUSE, Job, LONGEST_PAUSE, Proxy, Slot, WITNESS};
-use super::running::Outcome;
+use super::proxy::{Action, Events, FIRST_PAUSE, Job, LONGEST_PAUSE, Proxy, Session, Slot, WITNESS};
+use super::running::{End, Outcome};
 use super::words::Words;
 use crate::error::{Code, Error};
 use crate::proto::libvirt::{Uuid, Wanted};
@@ -164,17 +164,24 @@ impl<F> Proxy<F> {
         let words = [&b"qemu-monitor-event"[..], b"--domain", uuid.as_bytes(), b"--loop"];
         let words = words.iter().map(|word| word.to_vec()).collect();
         self.actions.push_back(Action::Start(Slot::Events, words, None));
-        self.events = Events::Starting { until: now.checked_add(WITNESS).unwrap_or(now), again, pause };
+        let until = now.checked_add(WITNESS).unwrap_or(now);
+        self.events = Events::Starting { until, logs: false, again, pause };
     }
 
     /// The process for events is registered; or, if that is not `proven`, it may be.
     pub(super) fn registered(&mut self, proven: bool, tell: &mut impl Tell) {
-        let Events::Starting { again, .. } = self.events else { return };
-        self.events = Events::Up;
+        let told = match self.events {
+            // What came since it was last told that events were lost, or that they may have been.
+            Events::Starting { again, .. } => again,
+            Events::Up { proven: false } => proven,
+            Events::Up { .. } | Events::Down | Events::Pause { .. } => return,
+        };
+        if self.events != (Events::Up { proven: false }) || proven {
+            self.events = Events::Up { proven };
+        }
         if self.phase == Phase::Registering {
             self.ready(proven, tell);
-        } else if again {
-            // What came since it was last told that events were lost.
+        } else if told {
             tell.events_lost(self.settings.port);
         }
     }
@@ -190,18 +197,18 @@ impl<F> Proxy<F> {
     }
 
     /// The process for events has ended.
-    pub(super) fn events_ended(&mut self, errors: &str, now: Instant, tell: &mut impl Tell) {
+    pub(super) fn events_ended(&mut self, end: End, errors: &str, now: Instant, tell: &mut impl Tell) {
         let before = std::mem::replace(&mut self.events, Events::Down);
         self.end(Slot::Events);
         if self.phase == Phase::Registering {
-            return self.failed(fault::of(errors, "the registration for events"), now, tell);
+            return self.failed(fault::of_process(end, errors), now, tell);
         }
         let pause = match before {
             Events::Down => return,
             Events::Starting { pause, .. } => pause.saturating_mul(2).min(LONGEST_PAUSE),
-            Events::Up | Events::Pause { .. } => FIRST_PAUSE,
+            Events::Up { .. } | Events::Pause { .. } => FIRST_PAUSE,
         };
-        if before == Events::Up {
+        if matches!(before, Events::Up { .. }) {
             tell.events_lost(self.settings.port);
         }
         self.events = Events::Pause { until: now.checked_add(pause).unwrap_or(now), pause };
@@ -224,12 +231,16 @@ impl<F> Proxy<F> {
     /// The time is `now`.
     pub fn tick(&mut self, now: Instant, tell: &mut impl Tell) {
         match self.events {
-            Events::Starting { until, .. } if until <= now => self.registered(false, tell),
+            Events::Starting { until, logs: false, .. } if until <= now => self.registered(false, tell),
             Events::Pause { until, pause } if until <= now => self.start_events(now, true, pause),
             _ => {}
         }
         if matches!(self.phase, Phase::Pause { until } if until <= now) {
             self.begin(tell);
+        }
+        if matches!(self.session, Session::Starting(_, Some(until)) if until <= now) {
+            self.end(Slot::Session);
+            self.run_next(tell);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::lines::{self, Line};
+use super::lines::{self, Line, Log};
 use super::listing::Listing;
 use super::opening::Phase;
 use super::running::{Printed, Running};
@@ -19,8 +19,10 @@ use crate::proto::tell::Tell;
 
 /// How much is kept of what a process prints on its standard error.
 const MAX_ERRORS: usize = 64 << 10;
-/// So long the line is waited for that says that events are registered for.
+/// So long the line is waited for that says that events are registered for, if nothing shows that it will come.
 pub(super) const WITNESS: Duration = Duration::from_secs(2);
+/// So long a session may take to its first sign of life: one that hangs is replaced then.
+const HELLO: Duration = Duration::from_secs(15);
 /// Pauses before the process for events is started again grow from the first to the second of these.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -32,6 +34,8 @@ pub struct Settings {
     pub port: usize,
     /// Keep one virsh for all commands.
     pub session: bool,
+    /// virsh may have to start the daemon, which then has the environment of that virsh: not that of a session.
+    pub wakes: bool,
     /// The largest message, in bytes.
     pub limit: usize,
     /// Something that no virsh prints by chance, for the marks around answers.
@@ -86,6 +90,8 @@ pub struct Proxy<F> {
     pub(super) events: Events,
     /// The last reason why there is no connection yet, and the pause after it.
     pub(super) last: Option<(Error, Duration)>,
+    /// The process for events prints a line without end.
+    pub(super) endless: bool,
     scratch: Vec<u8>,
     over: bool,
 }
@@ -115,8 +121,8 @@ impl<F> Job<F> {
 pub(super) enum Session {
     /// There is none.
     Down,
-    /// It was asked for a sign of life.
-    Starting(Marks),
+    /// It was asked for a sign of life, for which it has until then.
+    Starting(Marks, Option<Instant>),
     /// It waits for commands.
     Up,
 }
@@ -126,10 +132,11 @@ pub(super) enum Session {
 pub(super) enum Events {
     /// There is none, and none is wanted.
     Down,
-    /// Started; until then the line is waited for that says that it is registered.
-    Starting { until: Instant, again: bool, pause: Duration },
-    /// It prints what comes.
-    Up,
+    /// Started; until then the line is waited for that says that it is registered. `logs`: there are lines of that kind,
+    /// so it will come, and nothing else will do.
+    Starting { until: Instant, logs: bool, again: bool, pause: Duration },
+    /// It prints what comes. Not `proven`: it may not do so yet.
+    Up { proven: bool },
     /// It ended, and is started again then.
     Pause { until: Instant, pause: Duration },
 }
@@ -156,6 +163,7 @@ impl<F> Proxy<F> {
             lines: 0,
             events: Events::Down,
             last: None,
+            endless: false,
             scratch: Vec::new(),
             over: false,
         }
@@ -319,7 +327,7 @@ impl<F> Proxy<F> {
             let rest = buf.get(done..).unwrap_or_default();
             match lines::read(rest, &name) {
                 Line::More if rest.len() > self.settings.limit => {
-                    self.end(Slot::Events);
+                    self.endless = true;
                     return buf.len();
                 }
                 Line::More => return done,
@@ -355,10 +363,20 @@ impl<F> Proxy<F> {
         let whole = std::mem::replace(&mut self.log, rest);
         let mut stands = false;
         for line in whole.split_inclusive(|byte| *byte == b'\n') {
-            stands |= lines::registration(line) == Some(true);
-            if let Some(kept) = self.errors.get_mut(Slot::Events as usize).filter(|_| line.starts_with(b"error: ")) {
-                kept.extend_from_slice(line);
-                shorten(kept);
+            match lines::log(line) {
+                Some(Log::Registered) => stands = true,
+                Some(Log::Answer) => {
+                    if let Events::Starting { logs, .. } = &mut self.events {
+                        *logs = true;
+                    }
+                }
+                Some(Log::Other) => {}
+                None => {
+                    if let Some(kept) = self.errors.get_mut(Slot::Events as usize) {
+                        kept.extend_from_slice(line);
+                        shorten(kept);
+                    }
+                }
             }
         }
         if stands {
@@ -367,13 +385,17 @@ impl<F> Proxy<F> {
     }
 
     /// When [`Proxy::tick`] has something to do.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        let session = match &mut self.session {
+            Session::Starting(_, until) => Some(*until.get_or_insert(now.checked_add(HELLO).unwrap_or(now))),
+            Session::Down | Session::Up => None,
+        };
         let events = match self.events {
-            Events::Starting { until, .. } | Events::Pause { until, .. } => Some(until),
-            Events::Down | Events::Up => None,
+            Events::Starting { until, logs: false, .. } | Events::Pause { until, .. } => Some(until),
+            Events::Down | Events::Starting { .. } | Events::Up { .. } => None,
         };
         let opening = if let Phase::Pause { until } = self.phase { Some(until) } else { None };
-        if self.over { None } else { events.into_iter().chain(opening).min() }
+        if self.over { None } else { session.into_iter().chain(events).chain(opening).min() }
     }
 }
 

@@ -48,7 +48,10 @@ struct Bench {
 
 impl Bench {
     fn new(name: Option<&str>, session: bool) -> Bench {
-        let settings = Settings { port: 1, session, limit: 1000, key: "k".to_owned() };
+        Bench::with(Settings { port: 1, session, wakes: false, limit: 1000, key: "k".to_owned() }, name)
+    }
+
+    fn with(settings: Settings, name: Option<&str>) -> Bench {
         let wanted = name.map(|name| Wanted::Name(name.as_bytes().into()));
         let (proxy, told) = (Proxy::new(settings, wanted), Told::default());
         let mut bench = Bench { proxy, told, now: Instant::now(), written: String::new() };
@@ -95,14 +98,21 @@ impl Bench {
         actions
     }
 
-    /// The next command, to whichever virsh; a session that is started for it says hello.
-    fn command(&mut self) -> String {
-        let out = self.proxy.outbox();
+    /// What is to be written to the session.
+    fn drain(&mut self) -> String {
+        let (mut written, out) = (String::new(), self.proxy.outbox());
         while let Some((bytes, _)) = out.next() {
-            self.written.push_str(std::str::from_utf8(bytes).unwrap());
+            written.push_str(std::str::from_utf8(bytes).unwrap());
             let n = bytes.len();
             out.wrote(n);
         }
+        written
+    }
+
+    /// The next command, to whichever virsh; a session that is started for it says hello.
+    fn command(&mut self) -> String {
+        let written = self.drain();
+        self.written.push_str(&written);
         let Some(end) = self.written.find('\n') else {
             let single = self.actions();
             let words = single.iter().find_map(|action| action.strip_prefix("start Single "));
@@ -142,14 +152,14 @@ impl Bench {
             }
             None => {
                 assert_eq!(command, words.replace('\'', ""));
-                self.end_single(text, Some(0));
+                self.end_single(text, End::Status(0));
             }
         }
     }
 
-    fn end_single(&mut self, text: &str, status: Option<i32>) {
+    fn end_single(&mut self, text: &str, end: End) {
         self.proxy.output(Slot::Single, text.as_bytes(), &mut self.told);
-        self.proxy.exited(Slot::Single, status, self.now, &mut self.told);
+        self.proxy.exited(Slot::Single, end, self.now, &mut self.told);
     }
 
     fn fail(&mut self, errors: &str) {
@@ -162,7 +172,7 @@ impl Bench {
             }
             None => {
                 self.proxy.error_output(Slot::Single, errors.as_bytes(), &mut self.told);
-                self.end_single("\n", Some(1));
+                self.end_single("\n", End::Status(1));
             }
         }
     }
@@ -209,7 +219,7 @@ fn commands_go_through_one_virsh_or_one_each() {
                 .iter()
                 .any(|action| action.starts_with("start Single qemu-monitor-command") && action.ends_with("with 9"))
         );
-        bench.end_single(REPLY, Some(0));
+        bench.end_single(REPLY, End::Status(0));
         assert_eq!(bench.told(), ["8: {\"return\":{},\"id\":7}"]);
         bench.proxy.close(&Error::new(Code::Disconnected, "bye"), &mut bench.told);
         assert_eq!(bench.told(), ["closed: Disconnected"]);
@@ -220,20 +230,26 @@ fn commands_go_through_one_virsh_or_one_each() {
 #[test]
 fn a_virsh_without_readline_gets_one_process_a_command() {
     let mut bench = Bench::new(None, true);
-    let (mut hello, out) = (Vec::new(), bench.proxy.outbox());
-    while let Some((bytes, _)) = out.next() {
-        hello.extend_from_slice(bytes);
-        let n = bytes.len();
-        out.wrote(n);
-    }
+    let hello = bench.drain();
     assert_eq!(bench.actions(), ["start Session"]);
-    let key = String::from_utf8(hello).unwrap().split(['\'', ';']).nth(2).unwrap().to_owned();
+    let key = hello.split(['\'', ';']).nth(2).unwrap().to_owned();
     bench.print(&format!("B{key}E{key}"));
     assert_eq!(bench.actions(), ["end Session", "start Single uri"]);
-    bench.end_single("qemu:///system\n", Some(0));
+    bench.end_single("qemu:///system\n", End::Status(0));
     bench.expect("help qemu-monitor-command", "nothing about descriptors\n");
     assert_eq!(bench.told(), ["connected"]);
     assert!(!bench.proxy.passes_fds());
+}
+
+/// A daemon that virsh starts has virsh's environment, and a session's is not fit for that.
+#[test]
+fn no_session_starts_the_daemon() {
+    let settings = Settings { port: 1, session: true, wakes: true, limit: 1000, key: "k".to_owned() };
+    let mut bench = Bench::with(settings, None);
+    assert_eq!(bench.actions(), ["start Single uri"]);
+    bench.end_single("qemu:///session\n", End::Status(0));
+    bench.expect("help qemu-monitor-command", "");
+    assert_eq!(bench.told(), ["connected"]);
 }
 
 #[test]
@@ -290,12 +306,12 @@ fn what_may_pass_is_tried_again() {
     bench.actions();
     // The session ends instead of answering: it could not connect.
     bench.proxy.error_output(Slot::Session, GONE.as_bytes(), &mut bench.told);
-    bench.proxy.exited(Slot::Session, Some(1), bench.now, &mut bench.told);
+    bench.proxy.exited(Slot::Session, End::Status(1), bench.now, &mut bench.told);
     assert!(bench.told().is_empty());
     assert!(bench.actions().contains(&"end Session".to_owned()));
     let why = bench.proxy.not_connected_yet();
     assert!(why.code() == Code::Connect && why.to_string().contains("Connection refused"), "{why}");
-    let first = bench.proxy.deadline().unwrap();
+    let first = bench.proxy.deadline(bench.now).unwrap();
     bench.tick(first.duration_since(bench.now).as_millis() as u64);
     bench.open();
     assert_eq!(bench.told(), ["connected"]);
@@ -310,7 +326,7 @@ fn a_session_that_dies_is_replaced() {
     let mut bench = Bench::ready(true);
     bench.actions();
     // Between two commands nobody is told.
-    bench.proxy.exited(Slot::Session, None, bench.now, &mut bench.told);
+    bench.proxy.exited(Slot::Session, End::Signal(9), bench.now, &mut bench.told);
     bench.submit(5, None);
     bench.expect(&stop(), REPLY);
     assert_eq!(bench.told(), ["5: {\"return\":{},\"id\":7}"]);
@@ -318,7 +334,7 @@ fn a_session_that_dies_is_replaced() {
     bench.submit(6, None);
     bench.submit(7, None);
     bench.command();
-    bench.proxy.exited(Slot::Session, None, bench.now, &mut bench.told);
+    bench.proxy.exited(Slot::Session, End::Signal(9), bench.now, &mut bench.told);
     assert_eq!(bench.told(), ["6: Disconnected Unknown"]);
     bench.expect(&stop(), REPLY);
     assert_eq!(bench.told(), ["7: {\"return\":{},\"id\":7}"]);
@@ -326,12 +342,12 @@ fn a_session_that_dies_is_replaced() {
     bench.submit(8, None);
     let half = bench.proxy.outbox().next().unwrap().0.len() - 1;
     bench.proxy.outbox().wrote(half);
-    bench.proxy.exited(Slot::Session, None, bench.now, &mut bench.told);
+    bench.proxy.exited(Slot::Session, End::Signal(9), bench.now, &mut bench.told);
     assert_eq!(bench.told(), ["8: Disconnected NotSent"]);
     // A daemon that is away: the new session says so.
     bench.submit(9, None);
     bench.proxy.error_output(Slot::Session, GONE.as_bytes(), &mut bench.told);
-    bench.proxy.exited(Slot::Session, Some(1), bench.now, &mut bench.told);
+    bench.proxy.exited(Slot::Session, End::Status(1), bench.now, &mut bench.told);
     assert_eq!(bench.told(), ["9: Disconnected NotSent"]);
     assert!(bench.proxy.is_ready());
 }
@@ -383,7 +399,7 @@ fn events_are_told_and_so_is_their_loss() {
     assert_eq!(bench.told(), ["STOP"]);
     // It ends: that is told at once, and again when it is back, for what came between.
     bench.proxy.error_output(Slot::Events, b"error: Disconnected from x due to end of file\n", &mut bench.told);
-    bench.proxy.exited(Slot::Events, Some(1), bench.now, &mut bench.told);
+    bench.proxy.exited(Slot::Events, End::Status(1), bench.now, &mut bench.told);
     assert_eq!(bench.told(), ["lost"]);
     bench.actions();
     bench.tick(99);
@@ -391,7 +407,7 @@ fn events_are_told_and_so_is_their_loss() {
     bench.tick(1);
     assert_eq!(bench.actions().len(), 1);
     // As long as it does not work the pauses grow, and nothing new is told.
-    bench.proxy.exited(Slot::Events, Some(1), bench.now, &mut bench.told);
+    bench.proxy.exited(Slot::Events, End::Status(1), bench.now, &mut bench.told);
     bench.actions();
     bench.tick(199);
     assert!(bench.actions().is_empty());
@@ -415,6 +431,12 @@ fn a_registration_that_nobody_proves_may_have_a_gap() {
     assert!(bench.proxy.not_connected_yet().to_string().contains("register"));
     bench.tick(1);
     assert_eq!(bench.told(), ["connected", "lost"]);
+    // What proves it late shows that more may have been lost since.
+    let line = "event STOP at 1.000001 for domain 'demo': <null>\n".repeat(2);
+    bench.proxy.output(Slot::Events, line.as_bytes(), &mut bench.told);
+    assert_eq!(bench.told(), ["lost", "STOP", "STOP"]);
+    bench.witness();
+    assert!(bench.told().is_empty());
     // Refused, it is an error.
     let mut bench = Bench::new(Some("demo"), false);
     bench.expect("uri", "x\n");
@@ -423,7 +445,7 @@ fn a_registration_that_nobody_proves_may_have_a_gap() {
     bench.expect(&format!("domname --domain {UUID}"), "demo\n");
     let refused = b"error: operation forbidden: read only access prevents x\n";
     bench.proxy.error_output(Slot::Events, refused, &mut bench.told);
-    bench.proxy.exited(Slot::Events, Some(1), bench.now, &mut bench.told);
+    bench.proxy.exited(Slot::Events, End::Status(1), bench.now, &mut bench.told);
     assert_eq!(bench.told(), ["closed: Auth"]);
 }
 
@@ -463,4 +485,85 @@ fn requests_are_checked_before_anything_is_sent() {
     bench.submit(7, None);
     bench.expect(&stop(), REPLY);
     assert_eq!(bench.told().len(), 1);
+}
+
+/// A session that hangs before its first sign of life holds up nobody for good.
+#[test]
+fn a_session_that_does_not_come_up_is_replaced() {
+    let mut bench = Bench::ready(true);
+    bench.proxy.exited(Slot::Session, End::Signal(9), bench.now, &mut bench.told);
+    bench.actions();
+    bench.submit(5, None);
+    assert_eq!(bench.actions(), ["start Session"]);
+    // Who gives up on it leaves it alone: it may be slow.
+    assert_eq!(bench.proxy.forget(5, &mut bench.told), Delivery::NotSent);
+    let until = bench.proxy.deadline(bench.now).unwrap();
+    bench.submit(6, None);
+    assert!(bench.actions().is_empty());
+    bench.tick(until.duration_since(bench.now).as_millis() as u64);
+    assert_eq!(bench.actions(), ["end Session", "start Session"]);
+    assert!(bench.proxy.deadline(bench.now).unwrap() > until);
+    let hello = bench.drain();
+    let key = hello.split(['\'', ';']).nth(2).unwrap().to_owned();
+    bench.print(&format!("virsh # \nB{key}E{key}"));
+    bench.expect(&stop(), REPLY);
+    assert_eq!(bench.told(), ["6: {\"return\":{},\"id\":7}"]);
+}
+
+#[test]
+fn how_a_single_virsh_ended_counts() {
+    let reply = "5: {\"return\":{},\"id\":7}";
+    let table = [
+        (REPLY, "", End::Status(0), reply),
+        ("", "error: something new\n", End::Status(1), "5: System Unknown"),
+        ("", "", End::Status(1), "5: Disconnected Unknown"),
+        ("", "", End::Signal(9), "5: Disconnected Unknown"),
+        // The application has reaped it: what it printed tells.
+        (REPLY, "error: Reconnected to the hypervisor\n", End::Unknown, reply),
+        (
+            "\n",
+            "error: Requested operation is not valid: domain is not running\n",
+            End::Unknown,
+            "5: NotRunning NotSent",
+        ),
+        ("", "", End::Unknown, "5: Disconnected Unknown"),
+        // Not all of it.
+        ("{\"return\":", "", End::Signal(9), "5: Disconnected Unknown"),
+    ];
+    for (text, errors, end, expected) in table {
+        let mut bench = Bench::ready(false);
+        bench.submit(5, None);
+        bench.proxy.error_output(Slot::Single, errors.as_bytes(), &mut bench.told);
+        bench.end_single(text, end);
+        assert_eq!(bench.told(), [expected], "{text}{errors}{end:?}");
+    }
+}
+
+/// What it would say is lost, and it is started again.
+#[test]
+fn an_endless_line_of_the_events_process_is_a_loss() {
+    let mut bench = Bench::ready(true);
+    bench.actions();
+    assert_eq!(bench.proxy.output(Slot::Events, &[b'x'; 1001], &mut bench.told), 1001);
+    bench.proxy.proceed(bench.now, &mut bench.told);
+    assert_eq!(bench.told(), ["lost"]);
+    assert_eq!(bench.actions(), ["end Events"]);
+    bench.tick(100);
+    bench.witness();
+    assert_eq!(bench.told(), ["lost"]);
+}
+
+/// Where other answers stand in the log that of the registration will, too: until then there is no registration.
+#[test]
+fn a_log_that_speaks_is_waited_for() {
+    let mut bench = Bench::new(Some(UUID), true);
+    bench.expect("uri", "x\n");
+    bench.expect("help qemu-monitor-command", "");
+    bench.expect(&format!("domname --domain {UUID}"), "demo\n");
+    let line = b"x: RPC_CLIENT_MSG_RX: client=0 len=32 prog=536903814 vers=1 proc=66 type=1 status=0 serial=0\n";
+    bench.proxy.error_output(Slot::Events, line, &mut bench.told);
+    bench.tick(10_000);
+    assert!(bench.told().is_empty() && bench.proxy.deadline(bench.now).is_none());
+    bench.witness();
+    assert_eq!(bench.told(), ["connected"]);
 }

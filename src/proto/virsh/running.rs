@@ -31,6 +31,17 @@ pub(super) enum By {
     Single,
 }
 
+/// How a process has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this exit status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Nobody knows.
+    Unknown,
+}
+
 /// What a command printed.
 #[derive(Debug)]
 pub(super) enum Printed {
@@ -52,14 +63,18 @@ impl<F> Running<F> {
 impl<F> Proxy<F> {
     /// Puts the next command on its way, if none is.
     pub(super) fn run_next(&mut self, tell: &mut impl Tell) {
-        while !self.is_over() && self.running.is_none() && !matches!(self.session, Session::Starting(_)) {
+        while !self.is_over() && self.running.is_none() && !matches!(self.session, Session::Starting(..)) {
             let Some(job) = self.jobs.front() else { return };
             let Some(words) = self.words(job) else {
                 self.jobs.pop_front();
                 continue;
             };
-            let with_fds = matches!(job, Job::Command { fds: Some(_), .. });
-            let line = if self.settings.session && !with_fds { words.line() } else { None };
+            let for_single = match job {
+                Job::Command { fds, .. } => fds.is_some(),
+                Job::Step => self.settings.wakes && self.phase == Phase::Hello,
+                Job::List { .. } => false,
+            };
+            let line = if self.settings.session && !for_single { words.line() } else { None };
             if let (Some(line), Session::Up) = (&line, &self.session) {
                 let line = line.clone();
                 return self.write_line(&line);
@@ -100,7 +115,7 @@ impl<F> Proxy<F> {
         self.proven = false;
         let marks = Marks::new(self.next_key());
         self.out.push(&[&marks.line(b"", true)], None);
-        self.session = Session::Starting(marks);
+        self.session = Session::Starting(marks, None);
     }
 
     fn write_line(&mut self, line: &[u8]) {
@@ -120,7 +135,7 @@ impl<F> Proxy<F> {
             return 0;
         }
         let marks = match (&mut self.session, &mut self.running) {
-            (Session::Starting(marks), _) => marks,
+            (Session::Starting(marks, _), _) => marks,
             (Session::Up, Some(Running { by: By::Session(marks), .. })) => marks,
             // It says something that nobody asked for: its prompt.
             _ => return buf.len(),
@@ -144,9 +159,12 @@ impl<F> Proxy<F> {
 
     /// All that had come is read: an answer of the session that was among it has its errors by now.
     pub fn proceed(&mut self, now: Instant, tell: &mut impl Tell) {
+        if std::mem::take(&mut self.endless) {
+            self.endless_events(now, tell);
+        }
         let Some(printed) = self.answer.take() else { return };
         let errors = self.take_errors(Slot::Session);
-        if let Session::Starting(marks) = &self.session {
+        if let Session::Starting(marks, _) = &self.session {
             if marks.echoed() {
                 self.session = Session::Up;
             } else {
@@ -158,13 +176,22 @@ impl<F> Proxy<F> {
             match printed {
                 Printed::Text(text) => {
                     self.proven |= matches!(job, Job::Command { .. });
-                    let failed = text.trim_ascii().is_empty() && errors.contains("error: ");
-                    self.printed_by(job, &text, !failed, &errors, now, tell);
+                    let outcome =
+                        if says_nothing_but_errors(&text, &errors) { Err(fault::of(&errors)) } else { Ok(&text[..]) };
+                    self.printed_by(job, outcome, now, tell);
                 }
-                Printed::Refused => self.printed_by(job, b"", false, &errors, now, tell),
+                Printed::Refused => self.printed_by(job, Err(fault::of(&errors)), now, tell),
             }
         }
         self.run_next(tell);
+    }
+
+    fn endless_events(&mut self, now: Instant, tell: &mut impl Tell) {
+        if self.phase == Phase::Registering {
+            self.close(&self.too_much(), tell);
+        } else {
+            self.events_ended(End::Unknown, "", now, tell);
+        }
     }
 
     fn take_errors(&mut self, slot: Slot) -> String {
@@ -172,20 +199,15 @@ impl<F> Proxy<F> {
         String::from_utf8_lossy(&errors).into_owned()
     }
 
-    /// A command has ended, and printed this.
-    fn printed_by(&mut self, job: Job<F>, text: &[u8], ok: bool, errors: &str, now: Instant, tell: &mut impl Tell) {
+    /// A command has ended, and printed this, or failed.
+    fn printed_by(&mut self, job: Job<F>, outcome: Outcome<'_>, now: Instant, tell: &mut impl Tell) {
         match job {
-            Job::Step => {
-                let outcome = if ok { Ok(text) } else { Err(fault::of(errors, "virsh")) };
-                self.stepped(outcome, now, tell);
-            }
+            Job::Step => self.stepped(outcome, now, tell),
             Job::Command { call, request, value_only, .. } => {
-                let text = text.trim_ascii();
-                // What begins like a reply is one, whatever else was said.
-                let outcome = if text.is_empty() || !ok {
-                    Err(self.lost_link(fault::of(errors, "virsh")))
-                } else {
-                    answer::read(text, &request, value_only, self.settings.limit)
+                let outcome = match outcome.map(<[u8]>::trim_ascii) {
+                    Ok(b"") => Err(fault::of("")),
+                    Ok(text) => answer::read(text, &request, value_only, self.settings.limit),
+                    Err(why) => Err(self.lost_link(why)),
                 };
                 let garbage = outcome.as_ref().is_err_and(|why| why.code() == Code::Protocol);
                 tell.answered(call, outcome);
@@ -193,11 +215,14 @@ impl<F> Proxy<F> {
                     self.end(Slot::Session);
                 }
             }
-            Job::List { call, mut listing } => match (listing.printed(ok.then_some(text)), listing.words()) {
-                (false, _) => tell.answered(call, Err(self.lost_link(fault::of(errors, "virsh")))),
-                (true, None) => tell.answered(call, Ok([&listing.json(), b"", b"", b""])),
-                (true, Some(_)) => self.jobs.push_front(Job::List { call, listing }),
-            },
+            Job::List { call, mut listing } => {
+                let printed = listing.printed(outcome.as_ref().ok().copied());
+                match (printed, listing.words(), outcome) {
+                    (false, _, Err(why)) => tell.answered(call, Err(self.lost_link(why))),
+                    (_, None, _) => tell.answered(call, Ok([&listing.json(), b"", b"", b""])),
+                    (_, Some(_), _) => self.jobs.push_front(Job::List { call, listing }),
+                }
+            }
         }
     }
 
@@ -206,40 +231,43 @@ impl<F> Proxy<F> {
         if why.code() == Code::Connect && self.phase == Phase::Ready { why.with_code(Code::Disconnected) } else { why }
     }
 
-    /// The process has ended, with this exit status unless a signal ended it. All that it printed was handed in.
-    pub fn exited(&mut self, slot: Slot, status: Option<i32>, now: Instant, tell: &mut impl Tell) {
+    /// The process has ended like this. All that it printed was handed in.
+    pub fn exited(&mut self, slot: Slot, end: End, now: Instant, tell: &mut impl Tell) {
+        let errors = self.take_errors(slot);
         match slot {
-            Slot::Session => self.session_ended(now, tell),
+            Slot::Session => self.session_ended(end, &errors, now, tell),
             Slot::Single => {
-                let (errors, text) = (self.take_errors(Slot::Single), std::mem::take(&mut self.printed));
+                let text = std::mem::take(&mut self.printed);
                 if let Some(Running { job, .. }) = self.running.take_if(|running| matches!(running.by, By::Single)) {
-                    let errors =
-                        if status.is_none() && errors.is_empty() { "error: a signal ended virsh" } else { &errors };
-                    self.printed_by(job, &text, status == Some(0), errors, now, tell);
+                    let ok = match end {
+                        End::Status(status) => status == 0,
+                        End::Signal(_) => false,
+                        End::Unknown => !text.is_empty() && !says_nothing_but_errors(&text, &errors),
+                    };
+                    let outcome = if ok { Ok(&text[..]) } else { Err(fault::of_process(end, &errors)) };
+                    self.printed_by(job, outcome, now, tell);
                 }
             }
-            Slot::Events => {
-                let errors = self.take_errors(Slot::Events);
-                self.events_ended(&errors, now, tell);
-            }
+            Slot::Events => self.events_ended(end, &errors, now, tell),
         }
         self.run_next(tell);
     }
 
-    fn session_ended(&mut self, now: Instant, tell: &mut impl Tell) {
-        let errors = self.take_errors(Slot::Session);
-        let starting = matches!(self.session, Session::Starting(_));
+    fn session_ended(&mut self, end: End, errors: &str, now: Instant, tell: &mut impl Tell) {
+        let starting = matches!(self.session, Session::Starting(..));
         let running = self.running.take_if(|running| matches!(running.by, By::Session(_)));
         let delivery = running.as_ref().map_or(Delivery::NotSent, |running| self.delivery(running));
         self.end(Slot::Session);
         let job = if starting { self.jobs.pop_front() } else { running.map(|running| running.job) };
         let Some(job) = job else { return };
-        let why = if errors.contains("error: ") {
-            let why = self.lost_link(fault::of(&errors, "virsh"));
-            if why.delivery() == Delivery::NotSent { why } else { why.with_delivery(delivery) }
-        } else {
-            Error::new(Code::Disconnected, "virsh ended").with_delivery(delivery)
-        };
+        let mut why = fault::of_process(end, errors);
+        if why.delivery() != Delivery::NotSent {
+            why = why.with_delivery(delivery);
+        }
+        if !starting {
+            // That it had a connection is lost with it.
+            why = self.lost_link(why);
+        }
         self.failed_job(job, why, Some(now), tell);
     }
 
@@ -258,7 +286,7 @@ impl<F> Proxy<F> {
                 }
             }
             Slot::Events if self.phase == Phase::Registering => self.failed(why, now, tell),
-            Slot::Events => self.events_ended("", now, tell),
+            Slot::Events => self.events_ended(End::Unknown, "", now, tell),
         }
         self.run_next(tell);
     }
@@ -283,6 +311,11 @@ impl<F> Proxy<F> {
             (Job::Command { call, .. } | Job::List { call, .. }, _) => tell.answered(call, Err(self.lost_link(why))),
         }
     }
+}
+
+/// A virsh whose exit status nobody knows has failed if it complains and prints nothing.
+fn says_nothing_but_errors(text: &[u8], errors: &str) -> bool {
+    text.trim_ascii().is_empty() && !fault::complaints(errors).is_empty()
 }
 
 /// Needed by the opening: a result of text.

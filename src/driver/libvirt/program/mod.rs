@@ -14,7 +14,7 @@ use crate::driver::wire::{Stop, Wire};
 use crate::error::{Code, Error, Result};
 use crate::proto::rpc;
 use crate::reactor::{Io, Ready};
-use crate::sys::process::Process;
+use crate::sys::process::{Ended, Process};
 use said::Said;
 
 /// A program that has closed its output has so long for its last words, and to end.
@@ -32,8 +32,8 @@ pub(super) struct Running {
     first: Vec<u8>,
     /// A whole packet came: there is a daemon.
     heard: bool,
-    /// How it ended, once it has: by this exit status, or by a signal.
-    status: Option<Option<i32>>,
+    /// How it ended, once it has.
+    status: Option<Ended>,
     /// It has closed its output, and is waited for until then.
     ending: Option<Instant>,
 }
@@ -160,9 +160,9 @@ impl Running {
             return error;
         }
         let how = match self.status {
-            Some(Some(status)) => format!(" (exit status {status})"),
-            Some(None) => " (killed by a signal)".to_owned(),
-            None => String::new(),
+            Some(Ended::Status(status)) => format!(" (exit status {status})"),
+            Some(Ended::Signal(signal)) => format!(" (killed by signal {signal})"),
+            Some(Ended::Unknown) | None => String::new(),
         };
         if self.heard {
             self.with_words(Code::Disconnected, format!("the connection through {} has ended{how}", self.name))
