@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::driver::child::Child;
@@ -46,9 +47,10 @@ impl Program {
             Slot::Session => {
                 // No colours, no key bindings, and no history: neither written nor cut down at the end.
                 command.env("TERM", "dumb").env("INPUTRC", "/dev/null").env("VIRSH_HISTSIZE", "0");
-                // The history's folder; but where the session's daemon listens may hang on it, too.
-                if std::env::var_os("XDG_RUNTIME_DIR").is_some() {
-                    command.env("XDG_CACHE_HOME", "/dev/null");
+                // Where the history lies; and where there is no folder for sockets libvirt looks for its daemon's below
+                // the same, which has to stay.
+                if let Some(sockets) = folder("XDG_RUNTIME_DIR").or_else(caches) {
+                    command.env("XDG_RUNTIME_DIR", sockets).env("XDG_CACHE_HOME", "/dev/null");
                 }
             }
             // Its log tells when the daemon has answered the registration.
@@ -59,6 +61,16 @@ impl Program {
         }
         command
     }
+}
+
+/// The absolute path that an environment variable holds.
+fn folder(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// The user's caches (GLib: g_get_user_cache_dir).
+fn caches() -> Option<PathBuf> {
+    folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))
 }
 
 /// Something short that a virsh does not print by chance: its end is not a hexadecimal digit, so that a number may
