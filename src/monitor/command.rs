@@ -69,7 +69,10 @@ impl Monitor {
         shared.hub.mon(self)?;
         let calls: Vec<u32> = if id == 0 {
             let own = |(_, call): &(usize, &Call)| call.mon == self.key() && !matches!(call.asked, Asked::Link);
-            shared.hub.calls.iter().filter(own).map(|(key, _)| key as u32).collect()
+            let mut calls: Vec<_> =
+                shared.hub.calls.iter().filter(own).map(|(key, call)| (call.id, key as u32)).collect();
+            calls.sort_unstable();
+            calls.into_iter().map(|(_, key)| key).collect()
         } else {
             let key = (id & ((1 << INDEX_BITS) - 1)) as usize;
             let open = shared.hub.calls.get(key).is_some_and(|call| call.id == id && call.mon == self.key());
@@ -78,8 +81,14 @@ impl Monitor {
             }
             vec![key as u32]
         };
-        for call in calls {
-            shared.give_up(call, Code::Canceled);
+        // The last one first: what waits behind another is not begun just because that other is given up. Their answers
+        // come in order.
+        let forget = |call: &u32| (*call, shared.forget(*call, Code::Canceled));
+        let errors: Vec<_> = calls.iter().rev().map(forget).collect();
+        for (call, error) in errors.into_iter().rev() {
+            if let Some(error) = error {
+                shared.hub.settle(call, Err(error));
+            }
         }
         self.reactor().settle(&mut shared);
         Ok(())

@@ -164,15 +164,22 @@ impl Reactor {
 impl Shared {
     /// Ends a call that nobody answered: its deadline has come, or it was cancelled.
     pub(super) fn give_up(&mut self, call: u32, code: Code) {
-        let Some(entry) = self.hub.calls.get(call as usize) else { return };
+        if let Some(error) = self.forget(call, code) {
+            self.hub.settle(call, Err(error));
+        }
+    }
+
+    /// The driver forgets the call; its answer is still to be given, unless it has one.
+    pub(super) fn forget(&mut self, call: u32, code: Code) -> Option<Error> {
+        let entry = self.hub.calls.get(call as usize)?;
         if matches!(entry.waiter, Waiter::Thread(_, Some(_))) {
             // Answered: its thread has not come to see it yet.
-            return;
+            return None;
         }
         let timeout = entry.timeout.map_or_else(|| "the deadline".to_owned(), |ms| format!("{ms} ms"));
         let connect = matches!(entry.asked, Asked::Link);
         let port = entry.mon;
-        let Some(link) = self.hub.mons.get(port).and_then(|mon| mon.link) else { return };
+        let link = self.hub.mons.get(port).and_then(|mon| mon.link)?;
         let Shared { core, hub, .. } = self;
         if connect {
             // Its share of the link ends with its deadline, and that answers the call.
@@ -182,7 +189,7 @@ impl Shared {
                 let why = Error::new(why.code(), text).with_errno(why.detail().errno);
                 driver.close(port, why, io, hub);
             });
-            return;
+            return None;
         }
         let given_up = core.with(link, |driver, io| {
             let ahead = driver.forgotten(port);
@@ -191,9 +198,8 @@ impl Shared {
             driver.flush(io, hub);
             (ahead, delivery)
         });
-        let Some((ahead, delivery)) = given_up else { return };
-        let error = Error::new(code, given_up_text(code, &timeout, ahead, delivery)).with_delivery(delivery);
-        self.hub.settle(call, Err(error));
+        let (ahead, delivery) = given_up?;
+        Some(Error::new(code, given_up_text(code, &timeout, ahead, delivery)).with_delivery(delivery))
     }
 }
 
