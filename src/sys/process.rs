@@ -91,6 +91,12 @@ impl Process {
         self.ended
     }
 
+    /// Does its first thread sleep until it can read something? `false` also where that cannot be seen.
+    pub fn sleeps_in_read(&self) -> bool {
+        let call = std::fs::read_to_string(format!("/proc/{}/syscall", self.handle.pid)).unwrap_or_default();
+        call.split(' ').next().and_then(|number| number.parse().ok()) == Some(libc::SYS_read)
+    }
+
     /// Ends it, if it does not do so by itself at once, and tells how.
     pub fn end(&mut self) -> Ended {
         if !self.ends_within(GRACE) {

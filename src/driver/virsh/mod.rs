@@ -119,6 +119,10 @@ impl Virsh {
 
     /// To be called after every change: starts and ends processes, and writes to them.
     pub fn settle<S: Sink>(&mut self, io: &mut Io, sink: &mut S) {
+        let events = self.children[Slot::Events as usize].as_ref();
+        if self.proxy.is_settling() && events.is_some_and(|child| child.process.sleeps_in_read()) {
+            self.proxy.settled(&mut Told(sink));
+        }
         while let Some(action) = self.proxy.action() {
             match action {
                 Action::End(slot) => self.children[slot as usize] = None,

@@ -9,6 +9,8 @@ use Delivery::{Answered, NotSent, Unknown};
 
 /// virsh does not say why it got none.
 const NO_DOMAIN: &str = "failed to get domain";
+/// Much longer than any text of libvirt's.
+const LONGEST_TEXT: usize = 1000;
 /// No error at all.
 const BACK: &str = "Reconnected to the hypervisor";
 
@@ -61,7 +63,7 @@ pub(super) fn of(text: &str) -> Error {
         return Error::new(code, format!("virsh failed and {}", last_words(text))).with_delivery(delivery);
     }
     // What is shown has the domain's name in it.
-    let said = lines(text).collect::<Vec<_>>().join("; ");
+    let said = shortened(&lines(text).collect::<Vec<_>>().join("; "));
     Error::new(code, format!("virsh: {said}")).with_delivery(delivery).with_desc(said)
 }
 
@@ -100,9 +102,14 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 
 /// What else it had to say.
 fn last_words(text: &str) -> String {
-    let chatter = |line: &&str| !line.starts_with("error: ") && !line.contains(": info : ");
-    let last = text.lines().map(str::trim).filter(|line| !line.is_empty()).filter(chatter).next_back();
-    last.map_or_else(|| "gave no reason".to_owned(), |line| format!("said: {line}"))
+    let chatter = |line: &str| !line.starts_with("error: ") && !line.contains(": info : ");
+    let last = text.lines().map(str::trim).rfind(|line| !line.is_empty() && chatter(line));
+    last.map_or_else(|| "gave no reason".to_owned(), |line| format!("said: {}", shortened(line)))
+}
+
+/// What is shown in an error.
+fn shortened(text: &str) -> String {
+    text.chars().take(LONGEST_TEXT).collect()
 }
 
 #[cfg(test)]
@@ -160,6 +167,14 @@ mod tests {
         assert_eq!(error.to_string(), "virsh: one; two");
         assert_eq!(error.detail().desc.as_deref(), Some("one; two"));
         assert!(complaints("error: Reconnected to the hypervisor\n\nerror: \n").is_empty());
+    }
+
+    #[test]
+    fn texts_are_not_endless() {
+        let long = "é".repeat(70_000);
+        for text in [format!("error: {long}"), long] {
+            assert!(of(&text).to_string().len() < 2500 && of_process(End::Unknown, &text).to_string().len() < 2500);
+        }
     }
 
     #[test]

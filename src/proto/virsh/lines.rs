@@ -12,6 +12,8 @@ use crate::proto::remote::{Domain, MonitorEvent};
 /// What libvirt's client writes to its log when the daemon has answered the registration (program 0x20008087, procedure
 /// 4; src/rpc/virnetclient.c, the probe RPC_CLIENT_MSG_RX).
 const REGISTERED: &[u8] = b" prog=536903815 vers=1 proc=4 type=1 status=0 ";
+/// The same for an event (procedure 6).
+const EVENT: &[u8] = b" prog=536903815 vers=1 proc=6 type=2 status=0 ";
 /// The beginning and the end of such a line for any answer of the daemon's own program.
 const ANSWER: [&[u8]; 2] = [b" prog=536903814 vers=1 proc=", b" type=1 status=0 "];
 
@@ -22,6 +24,8 @@ pub(super) enum Log {
     Registered,
     /// It has answered something else. Where there are such lines there will be the other, too.
     Answer,
+    /// It has sent an event, which is to be printed.
+    Event,
     /// Something else.
     Other,
 }
@@ -32,6 +36,7 @@ pub(super) fn log(line: &[u8]) -> Option<Log> {
     if has(b": RPC_CLIENT_MSG_RX: ") {
         return Some(match line {
             _ if has(REGISTERED) => Log::Registered,
+            _ if has(EVENT) => Log::Event,
             _ if ANSWER.into_iter().all(has) => Log::Answer,
             _ => Log::Other,
         });
@@ -192,7 +197,7 @@ mod tests {
         let is = |tail: &str| log(line(tail).as_bytes());
         assert_eq!(is("prog=536903815 vers=1 proc=4 type=1 status=0 serial=7"), Some(Log::Registered));
         assert_eq!(is("prog=536903815 vers=1 proc=4 type=1 status=1 serial=7"), Some(Log::Other));
-        assert_eq!(is("prog=536903815 vers=1 proc=6 type=2 status=0 serial=7"), Some(Log::Other));
+        assert_eq!(is("prog=536903815 vers=1 proc=6 type=2 status=0 serial=7"), Some(Log::Event));
         assert_eq!(is("prog=536903814 vers=1 proc=4 type=1 status=0 serial=7"), Some(Log::Answer));
         assert_eq!(is("prog=536903814 vers=1 proc=1 type=0 status=0 serial=2"), Some(Log::Other));
         assert_eq!(log(b"2026-01-01: 7: info : libvirt version: 9.0.0"), Some(Log::Other));

@@ -11,10 +11,13 @@ mod opening;
 mod proxy;
 mod running;
 mod session;
+mod watch;
 mod words;
 
 #[cfg(test)]
 mod proxy_tests;
+#[cfg(test)]
+mod watch_tests;
 
 pub use proxy::{Action, Proxy, Settings, Slot};
 pub use running::End;

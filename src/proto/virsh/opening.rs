@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::fault;
 use super::listing::without_line_end;
-use super::proxy::{Action, Events, FIRST_PAUSE, Job, LONGEST_PAUSE, Proxy, Session, Slot, WITNESS};
-use super::running::{End, Outcome};
+use super::proxy::{Job, Proxy, Session, Slot};
+use super::running::Outcome;
+use super::watch::FIRST_PAUSE;
 use super::words::Words;
-use crate::error::{Code, Error};
+use crate::error::{Code, Delivery, Error};
 use crate::proto::libvirt::{Uuid, Wanted};
 use crate::proto::tell::Tell;
 
@@ -159,34 +160,7 @@ impl<F> Proxy<F> {
         self.start_events(now, false, FIRST_PAUSE);
     }
 
-    fn start_events(&mut self, now: Instant, again: bool, pause: Duration) {
-        let Some((uuid, _)) = &self.domain else { return };
-        let words = [&b"qemu-monitor-event"[..], b"--domain", uuid.as_bytes(), b"--loop"];
-        let words = words.iter().map(|word| word.to_vec()).collect();
-        self.actions.push_back(Action::Start(Slot::Events, words, None));
-        let until = now.checked_add(WITNESS).unwrap_or(now);
-        self.events = Events::Starting { until, logs: false, again, pause };
-    }
-
-    /// The process for events is registered; or, if that is not `proven`, it may be.
-    pub(super) fn registered(&mut self, proven: bool, tell: &mut impl Tell) {
-        let told = match self.events {
-            // What came since it was last told that events were lost, or that they may have been.
-            Events::Starting { again, .. } => again,
-            Events::Up { proven: false } => proven,
-            Events::Up { .. } | Events::Down | Events::Pause { .. } => return,
-        };
-        if self.events != (Events::Up { proven: false }) || proven {
-            self.events = Events::Up { proven };
-        }
-        if self.phase == Phase::Registering {
-            self.ready(proven, tell);
-        } else if told {
-            tell.events_lost(self.settings.port);
-        }
-    }
-
-    fn ready(&mut self, proven: bool, tell: &mut impl Tell) {
+    pub(super) fn ready(&mut self, proven: bool, tell: &mut impl Tell) {
         self.phase = Phase::Ready;
         self.last = None;
         tell.connected(self.settings.port);
@@ -196,26 +170,10 @@ impl<F> Proxy<F> {
         self.run_next(tell);
     }
 
-    /// The process for events has ended.
-    pub(super) fn events_ended(&mut self, end: End, errors: &str, now: Instant, tell: &mut impl Tell) {
-        let before = std::mem::replace(&mut self.events, Events::Down);
-        self.end(Slot::Events);
-        if self.phase == Phase::Registering {
-            return self.failed(fault::of_process(end, errors), now, tell);
-        }
-        let pause = match before {
-            Events::Down => return,
-            Events::Starting { pause, .. } => pause.saturating_mul(2).min(LONGEST_PAUSE),
-            Events::Up { .. } | Events::Pause { .. } => FIRST_PAUSE,
-        };
-        if matches!(before, Events::Up { .. }) {
-            tell.events_lost(self.settings.port);
-        }
-        self.events = Events::Pause { until: now.checked_add(pause).unwrap_or(now), pause };
-    }
-
     /// Connecting did not work: what may pass is tried again.
     pub(super) fn failed(&mut self, why: Error, now: Instant, tell: &mut impl Tell) {
+        // Of the caller's nothing was to be sent.
+        let why = why.with_delivery(Delivery::NotSent);
         if !fault::is_temporary(&why) {
             return self.close(&why, tell);
         }
@@ -230,11 +188,7 @@ impl<F> Proxy<F> {
 
     /// The time is `now`.
     pub fn tick(&mut self, now: Instant, tell: &mut impl Tell) {
-        match self.events {
-            Events::Starting { until, logs: false, .. } if until <= now => self.registered(false, tell),
-            Events::Pause { until, pause } if until <= now => self.start_events(now, true, pause),
-            _ => {}
-        }
+        self.tick_events(now, tell);
         if matches!(self.phase, Phase::Pause { until } if until <= now) {
             self.begin(tell);
         }

@@ -4,14 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::lines::{self, Line, Log};
 use super::listing::Listing;
 use super::opening::Phase;
 use super::running::{Printed, Running};
 use super::session::Marks;
+use super::watch::Watch;
 use super::words;
 use crate::error::{Code, Delivery, Error, Result};
-use crate::proto::event;
 use crate::proto::libvirt::Wanted;
 use crate::proto::outbox::Outbox;
 use crate::proto::request::Request;
@@ -19,13 +18,8 @@ use crate::proto::tell::Tell;
 
 /// How much is kept of what a process prints on its standard error.
 const MAX_ERRORS: usize = 64 << 10;
-/// So long the line is waited for that says that events are registered for, if nothing shows that it will come.
-pub(super) const WITNESS: Duration = Duration::from_secs(2);
 /// So long a session may take to its first sign of life: one that hangs is replaced then.
 const HELLO: Duration = Duration::from_secs(15);
-/// Pauses before the process for events is started again grow from the first to the second of these.
-pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What shapes a proxy.
 #[derive(Clone, Debug)]
@@ -80,19 +74,15 @@ pub struct Proxy<F> {
     pub(super) actions: VecDeque<Action<F>>,
     /// What each process printed on its standard error since its last command.
     pub(super) errors: [Vec<u8>; 3],
-    /// The line that the process for events is writing to its log.
-    log: Vec<u8>,
+    /// The process that prints events.
+    pub(super) watch: Watch,
     /// The answer of the session that was found; its errors are still to be read.
     pub(super) answer: Option<Printed>,
     /// What the single process printed.
     pub(super) printed: Vec<u8>,
     pub(super) lines: u64,
-    pub(super) events: Events,
     /// The last reason why there is no connection yet, and the pause after it.
     pub(super) last: Option<(Error, Duration)>,
-    /// The process for events prints a line without end.
-    pub(super) endless: bool,
-    scratch: Vec<u8>,
     over: bool,
 }
 
@@ -127,20 +117,6 @@ pub(super) enum Session {
     Up,
 }
 
-/// The process that prints events.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Events {
-    /// There is none, and none is wanted.
-    Down,
-    /// Started; until then the line is waited for that says that it is registered. `logs`: there are lines of that kind,
-    /// so it will come, and nothing else will do.
-    Starting { until: Instant, logs: bool, again: bool, pause: Duration },
-    /// It prints what comes. Not `proven`: it may not do so yet.
-    Up { proven: bool },
-    /// It ended, and is started again then.
-    Pause { until: Instant, pause: Duration },
-}
-
 impl<F> Proxy<F> {
     /// A monitor of this domain, or of the hypervisor.
     pub fn new(settings: Settings, wanted: Option<Wanted>) -> Self {
@@ -157,14 +133,11 @@ impl<F> Proxy<F> {
             out: Outbox::new(),
             actions: VecDeque::new(),
             errors: Default::default(),
-            log: Vec::new(),
+            watch: Watch::default(),
             answer: None,
             printed: Vec::new(),
             lines: 0,
-            events: Events::Down,
             last: None,
-            endless: false,
-            scratch: Vec::new(),
             over: false,
         }
     }
@@ -272,10 +245,7 @@ impl<F> Proxy<F> {
                 self.answer = None;
             }
             Slot::Single => self.printed = Vec::new(),
-            Slot::Events => {
-                self.events = Events::Down;
-                self.log.clear();
-            }
+            Slot::Events => self.watch.down(),
         }
     }
 
@@ -321,66 +291,18 @@ impl<F> Proxy<F> {
         Error::new(Code::Limit, text).with_delivery(Delivery::Answered)
     }
 
-    fn events_output(&mut self, buf: &[u8], tell: &mut impl Tell) -> usize {
-        let (mut done, name) = (0usize, self.domain.as_ref().map(|(_, name)| name.clone()).unwrap_or_default());
-        loop {
-            let rest = buf.get(done..).unwrap_or_default();
-            match lines::read(rest, &name) {
-                Line::More if rest.len() > self.settings.limit => {
-                    self.endless = true;
-                    return buf.len();
-                }
-                Line::More => return done,
-                Line::Other(len) => done = done.saturating_add(len),
-                Line::Event(found, len) => {
-                    done = done.saturating_add(len);
-                    // What it prints proves that it is registered.
-                    self.registered(true, tell);
-                    match event::write(&found, &mut self.scratch) {
-                        Ok(()) => tell.event(self.settings.port, found.name, &self.scratch),
-                        Err(_) => tell.events_lost(self.settings.port),
-                    }
-                }
-            }
-        }
-    }
-
     /// A process printed something on its standard error. All of it is taken.
     pub fn error_output(&mut self, slot: Slot, text: &[u8], tell: &mut impl Tell) {
         if slot == Slot::Events {
             return self.events_log(text, tell);
         }
-        let Some(kept) = self.errors.get_mut(slot as usize) else { return };
-        kept.extend_from_slice(text);
-        shorten(kept);
+        self.keep_error(slot, text);
     }
 
-    /// The process for events writes a log, for the one line in it that says that it is registered.
-    fn events_log(&mut self, text: &[u8], tell: &mut impl Tell) {
-        self.log.extend_from_slice(text);
-        let Some(end) = memchr::memrchr(b'\n', &self.log) else { return shorten(&mut self.log) };
-        let rest = self.log.split_off(end.saturating_add(1));
-        let whole = std::mem::replace(&mut self.log, rest);
-        let mut stands = false;
-        for line in whole.split_inclusive(|byte| *byte == b'\n') {
-            match lines::log(line) {
-                Some(Log::Registered) => stands = true,
-                Some(Log::Answer) => {
-                    if let Events::Starting { logs, .. } = &mut self.events {
-                        *logs = true;
-                    }
-                }
-                Some(Log::Other) => {}
-                None => {
-                    if let Some(kept) = self.errors.get_mut(Slot::Events as usize) {
-                        kept.extend_from_slice(line);
-                        shorten(kept);
-                    }
-                }
-            }
-        }
-        if stands {
-            self.registered(true, tell);
+    pub(super) fn keep_error(&mut self, slot: Slot, text: &[u8]) {
+        if let Some(kept) = self.errors.get_mut(slot as usize) {
+            kept.extend_from_slice(text);
+            shorten(kept);
         }
     }
 
@@ -390,17 +312,14 @@ impl<F> Proxy<F> {
             Session::Starting(_, until) => Some(*until.get_or_insert(now.checked_add(HELLO).unwrap_or(now))),
             Session::Down | Session::Up => None,
         };
-        let events = match self.events {
-            Events::Starting { until, logs: false, .. } | Events::Pause { until, .. } => Some(until),
-            Events::Down | Events::Starting { .. } | Events::Up { .. } => None,
-        };
         let opening = if let Phase::Pause { until } = self.phase { Some(until) } else { None };
-        if self.over { None } else { session.into_iter().chain(events).chain(opening).min() }
+        let deadlines = [session, opening].into_iter().chain(self.watch.deadlines(now));
+        if self.over { None } else { deadlines.flatten().min() }
     }
 }
 
 /// Keeps the end of what is too long.
-fn shorten(text: &mut Vec<u8>) {
+pub(super) fn shorten(text: &mut Vec<u8>) {
     let surplus = text.len().saturating_sub(MAX_ERRORS);
     text.drain(..surplus);
 }

@@ -159,9 +159,7 @@ impl<F> Proxy<F> {
 
     /// All that had come is read: an answer of the session that was among it has its errors by now.
     pub fn proceed(&mut self, now: Instant, tell: &mut impl Tell) {
-        if std::mem::take(&mut self.endless) {
-            self.endless_events(now, tell);
-        }
+        self.endless_events(now, tell);
         let Some(printed) = self.answer.take() else { return };
         let errors = self.take_errors(Slot::Session);
         if let Session::Starting(marks, _) = &self.session {
@@ -184,14 +182,6 @@ impl<F> Proxy<F> {
             }
         }
         self.run_next(tell);
-    }
-
-    fn endless_events(&mut self, now: Instant, tell: &mut impl Tell) {
-        if self.phase == Phase::Registering {
-            self.close(&self.too_much(), tell);
-        } else {
-            self.events_ended(End::Unknown, "", now, tell);
-        }
     }
 
     fn take_errors(&mut self, slot: Slot) -> String {
@@ -255,6 +245,12 @@ impl<F> Proxy<F> {
 
     fn session_ended(&mut self, end: End, errors: &str, now: Instant, tell: &mut impl Tell) {
         let starting = matches!(self.session, Session::Starting(..));
+        // It went before anything of the line was written: the line is for the next one.
+        let untouched = |span: Option<Span>| span.is_some_and(|span| !self.out.has_begun(span));
+        if let Some(running) = self.running.take_if(|running| untouched(running.span)) {
+            self.jobs.push_front(running.job);
+            return self.end(Slot::Session);
+        }
         let running = self.running.take_if(|running| matches!(running.by, By::Session(_)));
         let delivery = running.as_ref().map_or(Delivery::NotSent, |running| self.delivery(running));
         self.end(Slot::Session);
