@@ -59,8 +59,10 @@ impl Child {
             wire.begin(io).map(|()| wire)
         };
         let (output, errors) = (wire(output, OUTPUT, io)?, wire(errors, ERRORS, io)?);
-        io.register(process.as_raw_fd(), source(END), mio::Interest::READABLE)
-            .map_err(|why| failed("a process cannot be watched", &why))?;
+        if let Some(end) = process.end_fd() {
+            io.register(end.as_raw_fd(), source(END), mio::Interest::READABLE)
+                .map_err(|why| failed("a process cannot be watched", &why))?;
+        }
         Ok(Child { process, output, errors })
     }
 }

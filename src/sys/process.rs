@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,8 @@ pub struct Process {
 #[derive(Debug)]
 struct Handle {
     pid: libc::pid_t,
-    pidfd: OwnedFd,
+    /// `None`: the kernel has none to give (before Linux 5.3, or under valgrind).
+    pidfd: Option<OwnedFd>,
 }
 
 /// How a process has ended.
@@ -71,9 +73,7 @@ impl Process {
         unsafe { command.pre_exec(prepare) };
         let mut child = command.spawn()?;
         let pid = child.id() as libc::pid_t;
-        // SAFETY: no pointers. The child is not reaped, so the number is its own.
-        let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::c_long::from(pid), 0) } as libc::c_int;
-        match owned(pidfd) {
+        match open_pidfd(pid) {
             Ok(pidfd) => Ok(Process { handle: Handle { pid, pidfd }, ended: None }),
             Err(why) => {
                 let _ = child.kill();
@@ -81,6 +81,11 @@ impl Process {
                 Err(why)
             }
         }
+    }
+
+    /// Readable once the process has ended. `None`: the end of its output has to tell.
+    pub fn end_fd(&self) -> Option<&OwnedFd> {
+        self.handle.pidfd.as_ref()
     }
 
     /// How it has ended, if it has. What it left behind in its group is killed.
@@ -118,16 +123,9 @@ impl Process {
             if left.is_zero() {
                 return false;
             }
-            wait_readable(self.handle.pidfd.as_raw_fd(), left);
+            self.handle.wait_a_while(left);
         }
         true
-    }
-}
-
-impl AsRawFd for Process {
-    /// Readable once the process has ended.
-    fn as_raw_fd(&self) -> RawFd {
-        self.handle.pidfd.as_raw_fd()
     }
 }
 
@@ -136,8 +134,8 @@ impl Drop for Process {
         if self.ended().is_none() {
             self.kill();
         }
-        if let (None, Ok(pidfd)) = (self.ended, self.handle.pidfd.try_clone()) {
-            stragglers().push(Handle { pid: self.handle.pid, pidfd });
+        if self.ended.is_none() {
+            stragglers().push(Handle { pid: self.handle.pid, pidfd: self.handle.pidfd.take() });
         }
         bury_stragglers();
     }
@@ -163,12 +161,23 @@ impl Handle {
         unsafe { libc::kill(-self.pid, libc::SIGKILL) == 0 }
     }
 
+    /// Until it has ended, or some of the time has passed: the caller looks again.
+    fn wait_a_while(&self, timeout: Duration) {
+        match &self.pidfd {
+            Some(pidfd) => wait_readable(pidfd.as_raw_fd(), timeout),
+            None => std::thread::sleep(timeout.min(LOOK)),
+        }
+    }
+
     fn wait(&self, options: libc::c_int) -> io::Result<Option<Ended>> {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
         let options = options | libc::WEXITED | libc::WNOHANG;
-        let id = self.pidfd.as_raw_fd() as libc::id_t;
+        let (kind, id) = match &self.pidfd {
+            Some(pidfd) => (libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t),
+            None => (libc::P_PID, self.pid as libc::id_t),
+        };
         // SAFETY: `info` is large enough and lives through the call.
-        check(unsafe { libc::waitid(libc::P_PIDFD, id, info.as_mut_ptr(), options) })?;
+        check(unsafe { libc::waitid(kind, id, info.as_mut_ptr(), options) })?;
         // SAFETY: waitid has filled it in, or left it zeroed, which is valid as well.
         let info = unsafe { info.assume_init() };
         // SAFETY: these fields are a child's; they are zero if there was none.
@@ -177,6 +186,9 @@ impl Handle {
         Ok((pid != 0).then_some(ended))
     }
 }
+
+/// Without a descriptor it is looked so often whether the process has ended.
+const LOOK: Duration = Duration::from_millis(1);
 
 fn stragglers() -> MutexGuard<'static, Vec<Handle>> {
     STRAGGLERS.lock().unwrap_or_else(PoisonError::into_inner)
@@ -188,6 +200,24 @@ fn bury_stragglers() {
     if stragglers.is_empty() {
         // A library that is unloaded leaves no memory behind.
         *stragglers = Vec::new();
+    }
+}
+
+/// A descriptor for a child that is not reaped; `None`: the kernel has no such thing.
+fn open_pidfd(pid: libc::pid_t) -> io::Result<Option<OwnedFd>> {
+    // Asked once: valgrind complains each time.
+    static MISSING: AtomicBool = AtomicBool::new(false);
+    if MISSING.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    // SAFETY: no pointers. The child is not reaped, so the number is its own.
+    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::c_long::from(pid), 0) } as libc::c_int;
+    match owned(pidfd) {
+        Err(why) if why.raw_os_error() == Some(libc::ENOSYS) => {
+            MISSING.store(true, Ordering::Relaxed);
+            Ok(None)
+        }
+        other => other.map(Some),
     }
 }
 

@@ -181,7 +181,8 @@ impl Virsh {
         let now = Instant::now();
         proxy.proceed(now, &mut Told(sink));
         // One that closes its output will say no more; the single one is waited for, as its status counts.
-        if ended.is_none() && read.is_err() && slot != Slot::Single {
+        let watched = slot == Slot::Single && child.process.end_fd().is_some();
+        if ended.is_none() && read.is_err() && !watched {
             ended = Some(child.process.end());
             errors(proxy, child, io, sink);
         }
