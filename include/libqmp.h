@@ -282,16 +282,17 @@ void qmp_reactor_free(qmp_reactor *reactor);
 
 // Makes a monitor for a target, without any I/O. Targets: "unix:PATH", "unix:@NAME" (abstract), "tcp:HOST:PORT" (an
 // IPv6 address in brackets), "fd:N" (a connected stream socket; it is duplicated, the caller closes his own; the open
-// file that both share becomes non-blocking, and the end of the link shuts it down), and libvirt URIs with a domain, "qemu:///system#DOMAIN", "qemu:///session#DOMAIN", "qemu+unix:///system?socket=PATH#DOMAIN",
-// "qemu+tls://HOST/system#DOMAIN", "qemu+tcp://HOST:PORT/system#DOMAIN", "qemu+ssh://USER@HOST/system#DOMAIN" (runs the
-// program ssh, which asks nobody for a password), "qemu+ext:///system?command=PROGRAM#DOMAIN", or "ALIAS#DOMAIN" with an alias of libvirt's
-// configuration, or none for its default. DOMAIN is a UUID, a name (percent-decoded: a # in it is %23) or id:N; without it
-// the monitor is the hypervisor's, and runs no commands. Monitors of one reactor with the same URI share a connection.
-// `reactor_or_null` drives it; with NULL it gets a reactor of its own (qmp_monitor_reactor). Returns a monitor that the
-// caller owns and frees by qmp_monitor_free, or NULL and an error (INVALID_ARGUMENT). Since 0.1.
-qmp_monitor *qmp_monitor_new(qmp_reactor *reactor_or_null,
-                             const char *target,
-                             qmp_error **err);
+// file that both share becomes non-blocking, and the end of the link shuts it down), and libvirt URIs with a domain,
+// "qemu:///system#DOMAIN", "qemu:///session#DOMAIN", "qemu+unix:///system?socket=PATH#DOMAIN",
+// "qemu+tls://HOST/system#DOMAIN", "qemu+tcp://HOST:PORT/system#DOMAIN", "qemu+ssh://USER@HOST/system#DOMAIN" (runs
+// the program ssh, which asks nobody for a password), "qemu+ext:///system?command=PROGRAM#DOMAIN", or "ALIAS#DOMAIN"
+// with an alias of libvirt's configuration, or none for its default; and "virsh:URI#DOMAIN", where the program virsh
+// is given URI as it stands (two processes a monitor, which end with its link). DOMAIN is a UUID, a name
+// (percent-decoded: a # in it is %23) or id:N; without it the monitor is the hypervisor's, and runs no commands.
+// Monitors of one reactor with the same URI share a connection. `reactor_or_null` drives it; with NULL it gets a
+// reactor of its own (qmp_monitor_reactor). Returns a monitor that the caller owns and frees by qmp_monitor_free, or
+// NULL and an error (INVALID_ARGUMENT). Since 0.1.
+qmp_monitor *qmp_monitor_new(qmp_reactor *reactor_or_null, const char *target, qmp_error **err);
 
 // Sets an option. "timeout": milliseconds for QMP_TIMEOUT_DEFAULT, -1 for no limit (30000); "max-message": bytes of
 // the largest message in either direction (67108864); "max-events", "max-event-bytes": the bounds of each
@@ -301,13 +302,12 @@ qmp_monitor *qmp_monitor_new(qmp_reactor *reactor_or_null,
 // answer (5); "max-links": connections to one daemon, 1 to 8, of which more than one are used when machines leave
 // commands without an answer (4); "allow-programs": "on" to run programs that the target names (command=, netcat=,
 // qemu+ext), without which connecting to such a target is INVALID_ARGUMENT ("off"); "socket-fd": a connected socket to
-// the daemon, which is duplicated and connects once; "username", "password": who logs in, if the daemon asks for SASL (qmp_monitor_set_credentials has other ways;
-// no message shows a password). "timeout", "max-events" and "max-event-bytes" may be set at any time, the others only
-// without a link (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
-int32_t qmp_monitor_set(qmp_monitor *monitor,
-                        const char *option,
-                        const char *value,
-                        qmp_error **err);
+// the daemon, which is duplicated and connects once; "username", "password": who logs in, if the daemon asks for SASL
+// (qmp_monitor_set_credentials has other ways; no message shows a password). For virsh: "virsh-path": the program, a
+// path or a name on PATH ("virsh"); "virsh-session": "off" to start one virsh a command rather than to keep one
+// ("on"). "timeout", "max-events" and "max-event-bytes" may be set at any time, the others only without a link
+// (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
+int32_t qmp_monitor_set(qmp_monitor *monitor, const char *option, const char *value, qmp_error **err);
 
 // Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist yet
 // or refuses, it is tried again until then; ssh and other programs are run once. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT).
@@ -367,11 +367,10 @@ int32_t qmp_monitor_supports(qmp_monitor *monitor, const char *feature);
 
 // The domains of the hypervisor, running or not, as a JSON array of objects, sorted by name: "name", "uuid", "id" (-1
 // while it is shut off), "state" (libvirt's: "running", "blocked", "paused", "shutdown", "shutoff", "crashed",
-// "pmsuspended", "nostate"). The target may name a domain or none. Returns a buffer that the caller owns, or NULL and an
-// error (UNSUPPORTED for QEMU's own sockets, DISCONNECTED without a link, TIMEOUT, LIMIT). Since 0.1.
-qmp_buffer *qmp_monitor_domains(qmp_monitor *monitor,
-                                int32_t timeout_ms,
-                                qmp_error **err);
+// "pmsuspended", "nostate"). The target may name a domain or none. Through virsh it takes a few commands, and one or
+// two more for each domain that is not shut off. Returns a buffer that the caller owns, or NULL and an error
+// (UNSUPPORTED for QEMU's own sockets, DISCONNECTED without a link, TIMEOUT, LIMIT). Since 0.1.
+qmp_buffer *qmp_monitor_domains(qmp_monitor *monitor, int32_t timeout_ms, qmp_error **err);
 
 // Has `callback` asked who logs in at a libvirt daemon, at each qmp_monitor_connect and qmp_monitor_connect_start
 // where the option "username" is not set: before it is known whether the daemon wants to know. The order is: the

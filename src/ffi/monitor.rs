@@ -26,13 +26,16 @@ pub const QMP_STATE_DISCONNECTED: i32 = 3;
 
 /// Makes a monitor for a target, without any I/O. Targets: "unix:PATH", "unix:@NAME" (abstract), "tcp:HOST:PORT" (an
 /// IPv6 address in brackets), "fd:N" (a connected stream socket; it is duplicated, the caller closes his own; the open
-/// file that both share becomes non-blocking, and the end of the link shuts it down), and libvirt URIs with a domain, "qemu:///system#DOMAIN", "qemu:///session#DOMAIN", "qemu+unix:///system?socket=PATH#DOMAIN",
-/// "qemu+tls://HOST/system#DOMAIN", "qemu+tcp://HOST:PORT/system#DOMAIN", "qemu+ssh://USER@HOST/system#DOMAIN" (runs the
-/// program ssh, which asks nobody for a password), "qemu+ext:///system?command=PROGRAM#DOMAIN", or "ALIAS#DOMAIN" with an alias of libvirt's
-/// configuration, or none for its default. DOMAIN is a UUID, a name (percent-decoded: a # in it is %23) or id:N; without it
-/// the monitor is the hypervisor's, and runs no commands. Monitors of one reactor with the same URI share a connection.
-/// `reactor_or_null` drives it; with NULL it gets a reactor of its own (qmp_monitor_reactor). Returns a monitor that the
-/// caller owns and frees by qmp_monitor_free, or NULL and an error (INVALID_ARGUMENT). Since 0.1.
+/// file that both share becomes non-blocking, and the end of the link shuts it down), and libvirt URIs with a domain,
+/// "qemu:///system#DOMAIN", "qemu:///session#DOMAIN", "qemu+unix:///system?socket=PATH#DOMAIN",
+/// "qemu+tls://HOST/system#DOMAIN", "qemu+tcp://HOST:PORT/system#DOMAIN", "qemu+ssh://USER@HOST/system#DOMAIN" (runs
+/// the program ssh, which asks nobody for a password), "qemu+ext:///system?command=PROGRAM#DOMAIN", or "ALIAS#DOMAIN"
+/// with an alias of libvirt's configuration, or none for its default; and "virsh:URI#DOMAIN", where the program virsh
+/// is given URI as it stands (two processes a monitor, which end with its link). DOMAIN is a UUID, a name
+/// (percent-decoded: a # in it is %23) or id:N; without it the monitor is the hypervisor's, and runs no commands.
+/// Monitors of one reactor with the same URI share a connection. `reactor_or_null` drives it; with NULL it gets a
+/// reactor of its own (qmp_monitor_reactor). Returns a monitor that the caller owns and frees by qmp_monitor_free, or
+/// NULL and an error (INVALID_ARGUMENT). Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_new(
     reactor_or_null: *mut qmp_reactor,
@@ -50,9 +53,11 @@ pub unsafe extern "C" fn qmp_monitor_new(
 /// answer (5); "max-links": connections to one daemon, 1 to 8, of which more than one are used when machines leave
 /// commands without an answer (4); "allow-programs": "on" to run programs that the target names (command=, netcat=,
 /// qemu+ext), without which connecting to such a target is INVALID_ARGUMENT ("off"); "socket-fd": a connected socket to
-/// the daemon, which is duplicated and connects once; "username", "password": who logs in, if the daemon asks for SASL (qmp_monitor_set_credentials has other ways;
-/// no message shows a password). "timeout", "max-events" and "max-event-bytes" may be set at any time, the others only
-/// without a link (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
+/// the daemon, which is duplicated and connects once; "username", "password": who logs in, if the daemon asks for SASL
+/// (qmp_monitor_set_credentials has other ways; no message shows a password). For virsh: "virsh-path": the program, a
+/// path or a name on PATH ("virsh"); "virsh-session": "off" to start one virsh a command rather than to keep one
+/// ("on"). "timeout", "max-events" and "max-event-bytes" may be set at any time, the others only without a link
+/// (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_set(
     monitor: *mut qmp_monitor,
@@ -181,8 +186,9 @@ pub unsafe extern "C" fn qmp_monitor_supports(monitor: *mut qmp_monitor, feature
 
 /// The domains of the hypervisor, running or not, as a JSON array of objects, sorted by name: "name", "uuid", "id" (-1
 /// while it is shut off), "state" (libvirt's: "running", "blocked", "paused", "shutdown", "shutoff", "crashed",
-/// "pmsuspended", "nostate"). The target may name a domain or none. Returns a buffer that the caller owns, or NULL and an
-/// error (UNSUPPORTED for QEMU's own sockets, DISCONNECTED without a link, TIMEOUT, LIMIT). Since 0.1.
+/// "pmsuspended", "nostate"). The target may name a domain or none. Through virsh it takes a few commands, and one or
+/// two more for each domain that is not shut off. Returns a buffer that the caller owns, or NULL and an error
+/// (UNSUPPORTED for QEMU's own sockets, DISCONNECTED without a link, TIMEOUT, LIMIT). Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_domains(
     monitor: *mut qmp_monitor,
