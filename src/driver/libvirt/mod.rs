@@ -26,7 +26,7 @@ use route::Route;
 pub const MOST_LINKS: usize = 8;
 const _: () = assert!(MOST_LINKS * SOURCES_EACH <= SOURCES);
 
-/// So long the answer to a farewell is waited for where nobody will turn any more. It takes far less than a millisecond.
+/// So long the answer to a farewell or a registration is waited for where nobody will turn any more. It takes far less than a millisecond.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// What has to be equal for monitors to share a link.
@@ -229,15 +229,6 @@ impl Libvirt {
         }
     }
 
-    /// The farewell was sent: its answer is waited for, but not for long.
-    fn wait_for_farewell(&self) {
-        for (at, channel) in self.channels.iter().enumerate() {
-            if self.host.is_leaving(at) {
-                channel.wait(GRACE);
-            }
-        }
-    }
-
     fn tick<S: Sink>(&mut self, now: Instant, sink: &mut S) {
         if let Err((at, why)) = self.host.tick(now) {
             self.host.lost(at, why, &mut Told(sink));
@@ -278,8 +269,9 @@ impl Libvirt {
 
 impl Drop for Libvirt {
     fn drop(&mut self) {
-        // The reactor goes while a farewell is on its way. See proto::libvirt for what a daemon makes of a client that is
-        // gone by then.
-        self.wait_for_farewell();
+        // The reactor goes while a farewell or a registration is on its way. See proto::libvirt for what a daemon makes of a
+        // client that is gone by then: the answer is waited for, but not for long.
+        let delicate = |(at, _): &(usize, &Channel)| self.host.is_delicate(*at);
+        self.channels.iter().enumerate().filter(delicate).for_each(|(_, channel)| channel.wait(GRACE));
     }
 }

@@ -255,9 +255,9 @@ fn a_monitor_comes_to_its_domain_and_its_answer() {
     assert_eq!(bench.told(), ["1 closed: Disconnected bye"]);
     assert!(!bench.host.is_open() && !bench.host.is_over());
     // Who sends it and does not wait for the answer harms the daemon: it is sent when somebody turns.
-    assert!(bench.calls(0).is_empty() && !bench.host.is_leaving(0));
+    assert!(bench.calls(0).is_empty() && !bench.host.is_delicate(0));
     bench.tick(0);
-    assert!(bench.host.is_leaving(0));
+    assert!(bench.host.is_delicate(0));
     bench.expect(0, remote::CONNECT_CLOSE, |_| {});
     assert!(bench.host.is_over());
 }

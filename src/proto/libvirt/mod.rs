@@ -142,9 +142,10 @@ impl<F> Host<F> {
         self.over || self.conns.get(conn).is_none_or(|conn| conn.phase == Phase::Closed)
     }
 
-    /// Would the daemon come to harm if this connection were closed now? Its farewell is on the way.
-    pub fn is_leaving(&self, conn: usize) -> bool {
-        self.conns.get(conn).is_some_and(|conn| conn.phase == Phase::Closing)
+    /// Would the daemon come to harm if this connection were closed now? It works on our farewell, or on a registration.
+    pub fn is_delicate(&self, conn: usize) -> bool {
+        let is_leaving = |conn: &Conn<F, What>| conn.phase == Phase::Closing;
+        !self.is_closed(conn) && (self.conns.get(conn).is_some_and(is_leaving) || self.is_registering())
     }
 
     /// Is everything done?
