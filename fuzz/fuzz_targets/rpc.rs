@@ -175,8 +175,16 @@ impl Bed {
         let (step, how) = (bytes.byte()?, bytes.byte()?);
         let (conn, port) = (usize::from(how) % self.open.len().max(1), usize::from(how % PORTS));
         match step % 16 {
-            0 => self.answer(how, |call| daemon::reply(call, rpc::OK, |writer| drop(writer.bytes(bytes.run())))),
-            1 => self.answer(how, |call| daemon::reply(call, rpc::ERROR, |writer| drop(writer.bytes(bytes.run())))),
+            0 => self.answer(how, |call| {
+                daemon::reply(call, rpc::OK, |writer| {
+                    writer.bytes(bytes.run());
+                })
+            }),
+            1 => self.answer(how, |call| {
+                daemon::reply(call, rpc::ERROR, |writer| {
+                    writer.bytes(bytes.run());
+                })
+            }),
             2 | 3 => {
                 let choice = bytes.byte()?;
                 self.answer(how, |call| daemon::good_answer(call, choice));
@@ -189,7 +197,12 @@ impl Bed {
                 let number = i32::from(bytes.byte()?);
                 let program = [rpc::REMOTE, rpc::QEMU, rpc::KEEPALIVE][usize::from(how >> 6) % 3];
                 let payload = bytes.run();
-                self.input(conn, &daemon::message(Procedure { program, number }, |writer| drop(writer.bytes(payload))));
+                self.input(
+                    conn,
+                    &daemon::message(Procedure { program, number }, |writer| {
+                        writer.bytes(payload);
+                    }),
+                );
             }
             6 => {
                 let (callback, choice) = (bytes.byte()? & 7, bytes.byte()?);
@@ -230,8 +243,11 @@ impl Bed {
         }
         assert!(self.told.ports.is_empty(), "a port was not closed");
         assert!(self.told.waiting.is_empty(), "a call is left without an answer");
-        self.settle();
-        self.tick(u8::MAX);
+        // The first tick sends the farewell, the second gives up on its answer.
+        for _ in 0..2 {
+            self.settle();
+            self.tick(u8::MAX);
+        }
         assert!(self.host.is_over(), "the farewell has no end");
     }
 }

@@ -26,7 +26,8 @@ use route::Route;
 pub const MOST_LINKS: usize = 8;
 const _: () = assert!(MOST_LINKS * SOURCES_EACH <= SOURCES);
 
-/// So long the answer to a farewell or a registration is waited for where nobody will turn any more. It takes far less than a millisecond.
+/// So long the answer to a farewell or a registration is waited for where nobody will turn any more. It takes far less
+/// than a millisecond.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// What has to be equal for monitors to share a link.
