@@ -3,6 +3,7 @@
 use qmp::error::{Code, Delivery};
 use qmp::monitor::Monitor;
 
+use super::libvirtd::look_alikes::LookAlikes;
 use super::libvirtd::{Domain, Libvirtd, encode};
 use super::scenario::SOON;
 use super::{open, uuid_of};
@@ -24,23 +25,8 @@ fn domains_with_odd_names_are_found() {
 #[test]
 fn names_numbers_and_uuids_are_kept_apart() {
     let Some(daemon) = Libvirtd::own() else { return };
-    let first = Domain::running(&daemon, "first");
-    let number = first.id();
-    let named_like_number = Domain::running(&daemon, &number);
-    let named_like_id = Domain::running(&daemon, &format!("id:{number}"));
-    let twin = Domain::running(&daemon, first.uuid());
-    assert!([&named_like_number, &named_like_id, &twin].iter().all(|domain| domain.id() != number));
-    let cases = [
-        (format!("id:{number}"), &first),
-        (number.clone(), &named_like_number),
-        (format!("id%3A{number}"), &named_like_id),
-        (format!("id%3a{number}"), &named_like_id),
-        (first.uuid().to_owned(), &first),
-        (first.uuid().to_uppercase(), &first),
-        (twin.uuid().to_owned(), &twin),
-        ("f%69rst".to_owned(), &first),
-    ];
-    for (fragment, domain) in cases {
+    let domains = LookAlikes::running(&daemon);
+    for (fragment, domain) in domains.cases() {
         let monitor = open(&format!("{}#{fragment}", daemon.unix()));
         assert_eq!(uuid_of(&monitor), domain.uuid(), "#{fragment}");
         monitor.free();

@@ -23,6 +23,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub mod domain;
+pub mod look_alikes;
 mod orphans;
 
 pub use domain::Domain;
@@ -314,6 +315,16 @@ pub fn give(path: &Path) {
     if is_root() {
         chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     }
+}
+
+/// Makes a file for the daemon, below its folder. Returns its path.
+pub fn put(folder: &Path, name: &str, text: &str, mode: u32) -> String {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    give(&path);
+    path.to_str().unwrap().to_owned()
 }
 
 /// A folder that the daemon can reach, with a path that is short enough for sockets in it.

@@ -11,6 +11,8 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
+use super::libvirtd::put;
+
 /// An authority.
 pub struct Authority {
     certificate: Certificate,
@@ -104,6 +106,14 @@ impl Identity {
     pub fn private_key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap()
     }
+}
+
+/// Makes what a daemon needs to listen for TLS on this port. Returns what it is to be told.
+pub fn listening(folder: &Path, authority: &Authority, server: &Identity, port: u16) -> String {
+    let (ca, cert) =
+        (put(folder, "tls/ca.pem", &authority.pem(), 0o644), put(folder, "tls/cert.pem", &server.certificate, 0o644));
+    let key = put(folder, "tls/key.pem", &server.key, 0o600);
+    format!("listen_tls = 1\ntls_port = \"{port}\"\nca_file = \"{ca}\"\ncert_file = \"{cert}\"\nkey_file = \"{key}\"\n")
 }
 
 /// A folder for the parameter `pkipath`, removed with this.

@@ -1,16 +1,14 @@
 //! A libvirtd that lets in who has a name and a password, on every socket of its own.
 
 use std::env;
-use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, Weak};
 
-use super::libvirtd::{Libvirtd, encode, environment, find, give};
-use super::pki::{Authority, Folder, Kind};
+use super::libvirtd::{Libvirtd, encode, environment, find, give, put};
+use super::pki::{self, Authority, Folder, Kind};
 
 pub const USER: &str = "fred";
 pub const PASSWORD: &str = "fred-pass-1";
@@ -69,30 +67,18 @@ impl Bed {
 
 /// Makes what the daemon needs, and what it is told.
 fn prepare(folder: &Path, authority: &Authority, tls_port: u16) -> String {
-    let put = |name: &str, text: &str, mode: u32| {
-        let path = folder.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        give(&path);
-        path.to_str().unwrap().to_owned()
-    };
     let database = folder.join("sasl/users.db");
     let conf = format!(
         "mech_list: scram-sha-256 scram-sha-1 plain\npwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {}\n",
         database.display()
     );
-    put("sasl/libvirt.conf", &conf, 0o644);
+    put(folder, "sasl/libvirt.conf", &conf, 0o644);
     add_user(folder, USER, PASSWORD);
     // virsh logs in as well.
-    put("config/libvirt/auth.conf", &auth_conf("default", USER, PASSWORD), 0o600);
+    put(folder, "config/libvirt/auth.conf", &auth_conf("default", USER, PASSWORD), 0o600);
     let server = authority.issue(Kind::Server, &["localhost", "127.0.0.1"]);
-    let (ca, cert) = (put("tls/ca.pem", &authority.pem(), 0o644), put("tls/cert.pem", &server.certificate, 0o644));
-    let key = put("tls/key.pem", &server.key, 0o600);
-    format!(
-        "auth_unix_rw = \"sasl\"\nauth_tcp = \"sasl\"\nauth_tls = \"sasl\"\nlisten_tls = 1\ntls_port = \"{tls_port}\"\n\
-         ca_file = \"{ca}\"\ncert_file = \"{cert}\"\nkey_file = \"{key}\"\n"
-    )
+    let listening = pki::listening(folder, authority, &server, tls_port);
+    format!("auth_unix_rw = \"sasl\"\nauth_tcp = \"sasl\"\nauth_tls = \"sasl\"\n{listening}")
 }
 
 /// What libvirt's clients read: these credentials for this host.
