@@ -22,6 +22,8 @@ mod sasl;
 mod uuid;
 
 #[cfg(test)]
+mod daemon_tests;
+#[cfg(test)]
 mod host_tests;
 #[cfg(all(test, feature = "sasl"))]
 mod sasl_tests;

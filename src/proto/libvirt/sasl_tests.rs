@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::base64::encode as base64;
-use super::host_tests::{Bench, Call, drop_, reply};
+use super::daemon_tests::{Bench, Call, drop_, reply};
 use super::mechanism::{Hash, Scram as Client};
 use super::*;
 use crate::proto::remote::{self, Procedure};
