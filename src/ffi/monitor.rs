@@ -69,12 +69,12 @@ pub unsafe extern "C" fn qmp_monitor_set(
 }
 
 /// Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist yet
-/// or refuses, it is tried again until then; ssh and other programs are run once. QEMU serves one client a socket: a second one gets no greeting (TIMEOUT).
-/// Over libvirt a domain that is shut off is connected to as well: its events come when it is started. Returns 0, or -1
-/// and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, AUTH, NOT_FOUND for a domain that is not there, STATE if
-/// connected already, UNSUPPORTED for a descriptor the second time, CANCELED by qmp_monitor_disconnect,
-/// qmp_monitor_free or a callback for credentials that gives up). Looking up a host's name is part of the deadline.
-/// Since 0.1.
+/// or refuses, it is tried again until then; ssh and other programs are run once. QEMU serves one client a socket: a
+/// second one gets no greeting (TIMEOUT). Over libvirt a domain that is shut off is connected to as well: its events
+/// come when it is started. Returns 0, or -1 and an error (CONNECT, TIMEOUT, DISCONNECTED, PROTOCOL, AUTH, NOT_FOUND
+/// for a domain that is not there, STATE if connected already, UNSUPPORTED for a descriptor the second time, CANCELED
+/// by qmp_monitor_disconnect, qmp_monitor_free or a callback for credentials that gives up). Looking up a host's name
+/// is part of the deadline. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_connect(
     monitor: *mut qmp_monitor,
