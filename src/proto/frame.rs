@@ -7,10 +7,8 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
-
 use super::json::{MAX_DEPTH, Mode, Scanner};
-use super::token::{leading_digits, skip_plain};
+use super::token::{leading_digits, skip_plain, skip_text};
 use crate::error::{Code, Error, Result};
 
 const KEYS: [&str; 5] = ["QMP", "event", "return", "error", "id"];
@@ -224,30 +222,27 @@ impl Framer {
 
     /// The fast path. `None`: this message is for the scanner.
     fn line(&mut self, buf: &[u8], outstanding: &impl Fn(u64) -> bool) -> Option<Step> {
-        let rest = buf.get(self.searched..).unwrap_or_default();
-        // A NUL must not get through, and costs nothing more to look for.
-        let Some(found) = memchr2(b'\n', 0, rest) else {
-            self.searched = buf.len();
-            let held = buf.get(self.start..).unwrap_or_default();
-            return (held.len() <= self.limit && !is_suspicious(held, outstanding)).then_some(Step::More);
+        // A NUL must not get through, and UTF-8 is for the scanner's side to check: both end the text, as the line end does.
+        let end = skip_text(buf, self.searched);
+        let next = match buf.get(end..).unwrap_or_default() {
+            [b'\r', b'\n', ..] => end.wrapping_add(2),
+            [b'\n', ..] => end.wrapping_add(1),
+            [] | [b'\r'] => {
+                self.searched = end;
+                let held = buf.get(self.start..).unwrap_or_default();
+                return (held.len() <= self.limit && !is_suspicious(held, outstanding)).then_some(Step::More);
+            }
+            _ => return None,
         };
-        let newline = self.searched.wrapping_add(found);
-        let line = buf.get(self.start..newline)?;
-        if rest.get(found) != Some(&b'\n') {
+        let line = buf.get(self.start..end)?;
+        if line.len() > self.limit {
             return None;
         }
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.len() > self.limit || !line.is_ascii() {
-            return None;
-        }
-        let mut message = exact_form(line, outstanding)?;
-        let start = self.start;
-        for range in [&mut message.id_member, &mut message.id_value, &mut message.value] {
-            *range = range.start.wrapping_add(start)..range.end.wrapping_add(start);
-        }
-        message.start = start;
-        message.end = start.wrapping_add(line.len());
-        self.finish(buf, newline.wrapping_add(1));
+        let message = exact_form(line, self.start, outstanding)?;
+        self.start = next;
+        self.line_ended = true;
+        self.dropped = 0;
+        self.phase = Phase::Between;
         Some(Step::Message(message))
     }
 
@@ -337,7 +332,7 @@ impl Framer {
 fn is_suspicious(held: &[u8], outstanding: &impl Fn(u64) -> bool) -> bool {
     let begin = held.get(..SMALL).unwrap_or(held);
     let openers = begin.iter().filter(|byte| matches!(**byte, b'[' | b'{')).count();
-    let whole = || held.last() == Some(&b'}') && exact_form(held, outstanding).is_some();
+    let whole = || held.last() == Some(&b'}') && exact_form(held, 0, outstanding).is_some();
     held.len() <= SMALL || openers > MAX_DEPTH || whole()
 }
 
@@ -346,13 +341,13 @@ fn has_form(text: &[u8]) -> bool {
     FORMS.iter().any(|form| text.starts_with(form))
 }
 
-/// A message in one of the exact forms of QEMU's compact writer; offsets are into the line.
-fn exact_form(line: &[u8], outstanding: &impl Fn(u64) -> bool) -> Option<Message> {
-    if line.starts_with(EVENT) { event(line) } else { reply(line, outstanding) }
+/// A message in one of the exact forms of QEMU's compact writer, of which the line begins at `base` of the buffer.
+fn exact_form(line: &[u8], base: usize, outstanding: &impl Fn(u64) -> bool) -> Option<Message> {
+    if line.starts_with(EVENT) { event(line, base) } else { reply(line, base, outstanding) }
 }
 
-/// A reply in QEMU's compact form; offsets are into the line.
-fn reply(line: &[u8], outstanding: &impl Fn(u64) -> bool) -> Option<Message> {
+/// A reply in QEMU's compact form.
+fn reply(line: &[u8], base: usize, outstanding: &impl Fn(u64) -> bool) -> Option<Message> {
     const TAIL: &[u8] = b", \"id\": ";
     let body = line.strip_suffix(b"}")?;
     let digits = body.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
@@ -367,13 +362,20 @@ fn reply(line: &[u8], outstanding: &impl Fn(u64) -> bool) -> Option<Message> {
     if value.last() != Some(&closer) || value.len() < OBJECT_REPLY.len() || !outstanding(id) {
         return None;
     }
-    let (id_value, id_member) = (before.len()..body.len(), value.len()..body.len());
-    let value = REPLY_VALUE..value.len();
-    Some(Message { start: 0, end: 0, kind: Kind::Return, id: Id::Number(id), id_member, id_value, value })
+    let at = |offset: usize| base.wrapping_add(offset);
+    Some(Message {
+        start: base,
+        end: at(line.len()),
+        kind: Kind::Return,
+        id: Id::Number(id),
+        id_member: at(value.len())..at(body.len()),
+        id_value: at(before.len())..at(body.len()),
+        value: at(REPLY_VALUE)..at(value.len()),
+    })
 }
 
-/// An event in QEMU's compact form; offsets are into the line.
-fn event(line: &[u8]) -> Option<Message> {
+/// An event in QEMU's compact form.
+fn event(line: &[u8], base: usize) -> Option<Message> {
     let rest = integer(line.strip_prefix(EVENT)?)?;
     let rest = integer(rest.strip_prefix(b", \"microseconds\": ")?)?;
     let rest = rest.strip_prefix(b"}, \"event\": \"")?;
@@ -386,9 +388,16 @@ fn event(line: &[u8]) -> Option<Message> {
     if !plain && !with_data {
         return None;
     }
-    let start = line.len().checked_sub(rest.len())?;
-    let value = start..start.checked_add(len)?;
-    Some(Message { start: 0, end: 0, kind: Kind::Event, id: Id::None, id_member: 0..0, id_value: 0..0, value })
+    let start = base.wrapping_add(line.len().checked_sub(rest.len())?);
+    Some(Message {
+        start: base,
+        end: base.wrapping_add(line.len()),
+        kind: Kind::Event,
+        id: Id::None,
+        id_member: 0..0,
+        id_value: 0..0,
+        value: start..start.checked_add(len)?,
+    })
 }
 
 /// What follows an integer.

@@ -102,7 +102,11 @@ impl Slots {
 
     /// Takes the request with this id out. Gives it back if somebody still waits for it.
     pub fn release(&mut self, id: u64) -> Option<Slot> {
-        let slot = self.slots.remove(self.place(id)?)?;
+        // In order, as a rule.
+        let slot = match self.place(id)? {
+            0 => self.slots.pop_front()?,
+            place => self.slots.remove(place)?,
+        };
         if !slot.out_of_band {
             self.in_band = self.in_band.saturating_sub(1);
         }

@@ -75,6 +75,31 @@ pub(super) fn skip_plain(buf: &[u8], mut pos: usize) -> usize {
     pos.wrapping_add(plain)
 }
 
+/// The first byte from here on that is no printable ASCII (a control character, or a byte of 0x80 and above; DEL passes);
+/// or the end.
+pub(super) fn skip_text(buf: &[u8], mut pos: usize) -> usize {
+    const HIGH: u64 = (u64::MAX / 255) << 7;
+    const SPACES: u64 = u64::MAX / 255 * b' ' as u64;
+    // A long line in blocks that compilers make vector instructions of. As a signed number every other byte is small.
+    while let Some(block) = buf.get(pos..).and_then(|rest| rest.first_chunk::<128>()) {
+        if !block.iter().fold(true, |text, byte| text & ((*byte as i8) >= 0x20)) {
+            break;
+        }
+        pos = pos.wrapping_add(128);
+    }
+    // Eight bytes at a time, as in `skip_plain`.
+    while let Some(chunk) = buf.get(pos..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let hit = (word.wrapping_sub(SPACES) | word) & HIGH;
+        if hit != 0 {
+            return pos.wrapping_add((hit.trailing_zeros() / 8) as usize);
+        }
+        pos = pos.wrapping_add(8);
+    }
+    let rest = buf.get(pos..).unwrap_or_default();
+    pos.wrapping_add(rest.iter().take_while(|byte| (**byte as i8) >= 0x20).count())
+}
+
 /// How many decimal digits stand at the front.
 pub(super) fn leading_digits(text: &[u8]) -> usize {
     const ZEROS: u64 = u64::MAX / 255 * b'0' as u64;
@@ -98,6 +123,22 @@ pub(super) fn leading_digits(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_ends_where_something_else_begins() {
+        for len in (0..20).chain(120..150).chain(250..270) {
+            for other in 0..=255u8 {
+                for more in [0, 1, 9, 200] {
+                    let mut line = vec![b'~'; len];
+                    line.push(other);
+                    line.extend(std::iter::repeat_n(b' ', more));
+                    let expected = if (0x20..0x80).contains(&other) { line.len() } else { len };
+                    assert_eq!(skip_text(&line, 0), expected, "{other} behind {len} bytes, {more} behind it");
+                    assert_eq!(skip_text(&line, len / 2), expected);
+                }
+            }
+        }
+    }
 
     #[test]
     fn digits_are_counted_whatever_follows() {
