@@ -15,7 +15,7 @@ const LONGEST_TEXT: usize = 1000;
 const BACK: &str = "Reconnected to the hypervisor";
 
 /// Parts of texts, what they mean, and how far the request got. The first that is met counts.
-const MEANINGS: [(&str, Code, Delivery); 24] = [
+const MEANINGS: [(&str, Code, Delivery); 25] = [
     // Of a socket that carries none; libvirt's client then hangs up, and says so as well.
     ("Sending file descriptors is not supported", Code::Unsupported, NotSent),
     // The daemon says this of its reply: a request that is too long never gets as far as virsh.
@@ -29,7 +29,8 @@ const MEANINGS: [(&str, Code, Delivery); 24] = [
     ("Failed to connect socket", Code::Connect, NotSent),
     ("unable to connect to server", Code::Connect, NotSent),
     ("Failed to reconnect to the hypervisor", Code::Connect, NotSent),
-    // Behind these: what is told when a connection that was there is lost.
+    // Behind these: what is told when a connection that was there is lost. First what is said at the next command.
+    ("no valid connection", Code::Disconnected, NotSent),
     ("Disconnected from", Code::Disconnected, Unknown),
     ("End of file while reading data", Code::Disconnected, Unknown),
     ("Cannot write data", Code::Disconnected, Unknown),
@@ -139,6 +140,12 @@ mod tests {
             (
                 "error: Failed to reconnect to the hypervisor\nerror: Failed to connect socket to '/x': Connection refused\n",
                 Code::Connect,
+                NotSent,
+            ),
+            ("error: no valid connection\n", Code::Disconnected, NotSent),
+            (
+                "error: Disconnected from x due to end of file\nerror: no valid connection\n",
+                Code::Disconnected,
                 NotSent,
             ),
             ("error: Unable to encode message payload\n", Code::Limit, Answered),
