@@ -29,11 +29,12 @@ const MEANINGS: [(&str, Code, Delivery); 25] = [
     ("Failed to connect socket", Code::Connect, NotSent),
     ("unable to connect to server", Code::Connect, NotSent),
     ("Failed to reconnect to the hypervisor", Code::Connect, NotSent),
-    // Behind these: what is told when a connection that was there is lost. First what is said at the next command.
-    ("no valid connection", Code::Disconnected, NotSent),
-    ("Disconnected from", Code::Disconnected, Unknown),
+    // Behind these: what is told when a connection that was there is lost. First by a command that may have gone out on it.
     ("End of file while reading data", Code::Disconnected, Unknown),
     ("Cannot write data", Code::Disconnected, Unknown),
+    // Then by one that came too late for it.
+    ("no valid connection", Code::Disconnected, NotSent),
+    ("Disconnected from", Code::Disconnected, Unknown),
     ("client socket is closed", Code::Disconnected, NotSent),
     (NO_DOMAIN, Code::NotFound, NotSent),
     ("Domain not found", Code::NotFound, NotSent),
@@ -143,6 +144,11 @@ mod tests {
                 NotSent,
             ),
             ("error: no valid connection\n", Code::Disconnected, NotSent),
+            (
+                "error: End of file while reading data: Input/output error\nerror: no valid connection\n",
+                Code::Disconnected,
+                Unknown,
+            ),
             (
                 "error: Disconnected from x due to end of file\nerror: no valid connection\n",
                 Code::Disconnected,
