@@ -239,20 +239,17 @@ impl Framer {
             return None;
         }
         let message = exact_form(line, self.start, outstanding)?;
-        self.start = next;
+        self.finish(next);
         self.line_ended = true;
-        self.dropped = 0;
-        self.phase = Phase::Between;
         Some(Step::Message(message))
     }
 
-    /// Ends a message: the next one begins behind `end` and white space.
-    fn finish(&mut self, buf: &[u8], end: usize) {
+    /// Ends a message: the next one begins at `end` or behind white space there.
+    fn finish(&mut self, end: usize) {
         self.start = end;
-        self.line_ended = buf.get(end.wrapping_sub(1)) == Some(&b'\n');
+        self.line_ended = false;
         self.dropped = 0;
         self.phase = Phase::Between;
-        self.skip_space(buf);
     }
 
     fn structure(&mut self, buf: &[u8]) -> Result<Step> {
@@ -274,13 +271,20 @@ impl Framer {
             }
             return Ok(Step::More);
         }
-        if self.phase == Phase::Skip {
-            let kind = self.skipped_kind();
+        let step = if self.phase == Phase::Skip {
             let size = self.dropped.saturating_add(end.saturating_sub(self.start) as u64);
-            let id = self.id();
-            self.finish(buf, end);
-            return Ok(Step::TooLarge(TooLarge { id, kind, size }));
-        }
+            Step::TooLarge(TooLarge { id: self.id(), kind: self.skipped_kind(), size })
+        } else {
+            Step::Message(self.whole(buf, end)?)
+        };
+        self.finish(end);
+        // The line end goes with its message, so that nothing is left behind the last one.
+        self.skip_space(buf);
+        Ok(step)
+    }
+
+    /// A message that the scanner has found.
+    fn whole(&mut self, buf: &[u8], end: usize) -> Result<Message> {
         let message = self.classify(buf, end)?;
         if message.kind == Kind::Greeting {
             let line = buf.get(message.start..end).unwrap_or_default();
@@ -291,8 +295,7 @@ impl Framer {
             // Few messages will need it again.
             self.scanner = None;
         }
-        self.finish(buf, end);
-        Ok(Step::Message(message))
+        Ok(message)
     }
 
     fn id(&self) -> Id {

@@ -49,75 +49,66 @@ pub(super) fn is_number(text: &[u8]) -> bool {
     rest.is_empty()
 }
 
+/// The high bit of each byte of a word.
+const HIGH: u64 = each(0x80);
+
+/// A word of this byte, eight times.
+const fn each(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
 /// The first byte from here on that is a quote, a backslash or a control character; or the end.
-pub(super) fn skip_plain(buf: &[u8], mut pos: usize) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    const QUOTES: u64 = ONES * b'"' as u64;
-    const SLASHES: u64 = ONES * b'\\' as u64;
-    const SPACES: u64 = ONES * b' ' as u64;
-    // Eight bytes at a time: a byte of `word ^ pattern` is zero where the pattern is met, and `x - 1` borrows into the
-    // high bit of a zero byte. Borrows go upwards only, so the lowest hit is exact.
-    while let Some(chunk) = buf.get(pos..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ QUOTES;
-        let slash = word ^ SLASHES;
-        let hit = (quote.wrapping_sub(ONES) & !quote)
-            | (slash.wrapping_sub(ONES) & !slash)
-            | (word.wrapping_sub(SPACES) & !word);
-        if hit & HIGH != 0 {
-            return pos.wrapping_add(((hit & HIGH).trailing_zeros() / 8) as usize);
-        }
-        pos = pos.wrapping_add(8);
-    }
-    let rest = buf.get(pos..).unwrap_or_default();
-    let plain = rest.iter().take_while(|byte| **byte >= 0x20 && !matches!(**byte, b'"' | b'\\')).count();
-    pos.wrapping_add(plain)
+pub(super) fn skip_plain(buf: &[u8], pos: usize) -> usize {
+    // A byte of `word ^ pattern` is zero where the pattern is met, and `x - 1` borrows into the high bit of a zero byte.
+    // Borrows go upwards only, so the lowest hit is exact.
+    let hits = |word: u64| {
+        let (quote, slash) = (word ^ each(b'"'), word ^ each(b'\\'));
+        (quote.wrapping_sub(each(1)) & !quote)
+            | (slash.wrapping_sub(each(1)) & !slash)
+            | (word.wrapping_sub(each(b' ')) & !word)
+    };
+    skip(buf, pos, hits, |byte| byte >= 0x20 && !matches!(byte, b'"' | b'\\'))
 }
 
 /// The first byte from here on that is no printable ASCII (a control character, or a byte of 0x80 and above; DEL passes);
 /// or the end.
 pub(super) fn skip_text(buf: &[u8], mut pos: usize) -> usize {
-    const HIGH: u64 = (u64::MAX / 255) << 7;
-    const SPACES: u64 = u64::MAX / 255 * b' ' as u64;
-    // A long line in blocks that compilers make vector instructions of. As a signed number every other byte is small.
+    // As a signed number every other byte is small.
+    let is_text = |byte: u8| byte as i8 >= 0x20;
+    // A long line in blocks that compilers make vector instructions of.
     while let Some(block) = buf.get(pos..).and_then(|rest| rest.first_chunk::<128>()) {
-        if !block.iter().fold(true, |text, byte| text & ((*byte as i8) >= 0x20)) {
+        if !block.iter().fold(true, |text, byte| text & is_text(*byte)) {
             break;
         }
         pos = pos.wrapping_add(128);
     }
-    // Eight bytes at a time, as in `skip_plain`.
-    while let Some(chunk) = buf.get(pos..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let hit = (word.wrapping_sub(SPACES) | word) & HIGH;
-        if hit != 0 {
-            return pos.wrapping_add((hit.trailing_zeros() / 8) as usize);
-        }
-        pos = pos.wrapping_add(8);
-    }
-    let rest = buf.get(pos..).unwrap_or_default();
-    pos.wrapping_add(rest.iter().take_while(|byte| (**byte as i8) >= 0x20).count())
+    skip(buf, pos, |word| word.wrapping_sub(each(b' ')) | word, is_text)
 }
 
 /// How many decimal digits stand at the front.
 pub(super) fn leading_digits(text: &[u8]) -> usize {
-    const ZEROS: u64 = u64::MAX / 255 * b'0' as u64;
-    const TO_NINE: u64 = u64::MAX / 255 * 0x76;
-    const HIGH: u64 = (u64::MAX / 255) << 7;
-    let mut pos = 0usize;
-    // Eight bytes at a time: a digit becomes 0 to 9, to which 0x76 can be added without reaching the high bit. No sum of
-    // two bytes below 0x80 carries into the next, and one that is above has the bit by itself.
-    while let Some(chunk) = text.get(pos..).and_then(|rest| rest.first_chunk::<8>()) {
-        let value = u64::from_le_bytes(*chunk) ^ ZEROS;
-        let other = ((value & !HIGH).wrapping_add(TO_NINE) | value) & HIGH;
-        if other != 0 {
-            return pos.wrapping_add((other.trailing_zeros() / 8) as usize);
+    // A digit becomes 0 to 9, to which 0x76 can be added without reaching the high bit. No sum of two bytes below 0x80
+    // carries into the next, and one that is above has the bit by itself.
+    let hits = |word: u64| {
+        let value = word ^ each(b'0');
+        (value & !HIGH).wrapping_add(each(0x76)) | value
+    };
+    skip(text, 0, hits, |byte| byte.is_ascii_digit())
+}
+
+/// The first byte from here on that is not wanted, or the end: eight bytes at a time, where `hits` sets the high bit of
+/// such a byte (and perhaps of bytes above it), then one by one.
+#[inline(always)]
+fn skip(buf: &[u8], mut pos: usize, hits: impl Fn(u64) -> u64, wanted: impl Fn(u8) -> bool) -> usize {
+    while let Some(chunk) = buf.get(pos..).and_then(|rest| rest.first_chunk::<8>()) {
+        let hits = hits(u64::from_le_bytes(*chunk)) & HIGH;
+        if hits != 0 {
+            return pos.wrapping_add((hits.trailing_zeros() / 8) as usize);
         }
         pos = pos.wrapping_add(8);
     }
-    let rest = text.get(pos..).unwrap_or_default();
-    pos.wrapping_add(rest.iter().take_while(|byte| byte.is_ascii_digit()).count())
+    let rest = buf.get(pos..).unwrap_or_default();
+    pos.wrapping_add(rest.iter().take_while(|byte| wanted(**byte)).count())
 }
 
 #[cfg(test)]
