@@ -84,7 +84,7 @@ const char *peer_request(struct peer *peer); /* the next whole request */
 const char *peer_id(const struct peer *peer);   /* the wire id of the last request */
 bool peer_expect(struct peer *peer, const char *command);   /* the next request, which must be this one */
 bool peer_answer(struct peer *peer, const char *value);     /* answers the last request */
-bool peer_fail(struct peer *peer, const char *class, const char *desc);
+bool peer_fail(struct peer *peer, const char *error_class, const char *desc);
 void peer_echo(struct peer *peer);           /* answers every request with its arguments, until the end */
 void peer_drain(struct peer *peer);          /* reads and says nothing, until the end */
 size_t peer_silence(struct peer *peer, int ms);   /* how many bytes came within this time */
