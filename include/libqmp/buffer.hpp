@@ -12,9 +12,9 @@
 
 namespace qmp {
 
-// Owns the text of a reply, in the memory that the library read it into: nothing was copied. It is UTF-8, ends in a NUL, and
-// holds no other. It has begin() and end(), and converts to std::string_view, so that JSON libraries take it as it is.
-// One that was moved from is empty. Any thread may read it; it outlives its monitor.
+// Owns the text of a reply, in the memory that the library read it into: nothing was copied. It is UTF-8, ends in a
+// NUL, and holds no other. It has begin() and end(), and converts to std::string_view, so that JSON libraries take it
+// as it is. One that was moved from is empty. Any thread may read it; it outlives its monitor.
 class Buffer {
 public:
     Buffer() = default;

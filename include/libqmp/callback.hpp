@@ -154,7 +154,8 @@ public:
     Credentials(const Credentials &) = delete;
     Credentials &operator=(const Credentials &) = delete;
 
-    // Both have to be set. They are copied; no message ever shows them. Throws Code::invalid_argument for what is not UTF-8.
+    // Both have to be set. They are copied; no message ever shows them. Throws Code::invalid_argument for what is not
+    // UTF-8.
     void set(std::string_view username, std::string_view password)
     {
         set_one("username", username);
@@ -182,8 +183,8 @@ private:
     qmp_credentials *credentials_;
 };
 
-// The callbacks. Their copies and what they have captured are destroyed after their last call, in the thread that ends them.
-// What they throw never passes through C: ReactorRef::turn says where it goes.
+// The callbacks. Their copies and what they have captured are destroyed after their last call, in the thread that ends
+// them. What they throw never passes through C: ReactorRef::turn says where it goes.
 using DoneCallback = std::function<void(const Outcome &)>;
 using ReplyCallback = std::function<void(const Answer &)>;
 using EventCallback = std::function<void(const EventView &)>;

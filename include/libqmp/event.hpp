@@ -47,8 +47,8 @@ inline std::string_view event_name(std::string_view json) noexcept
 
 } // namespace detail
 
-// An event that is yours: a whole QMP event object, {"event": ..., "data": ..., "timestamp": ...} (qmp-spec, "Asynchronous
-// events"). Moved, not copied; one that was moved from is empty.
+// An event that is yours: a whole QMP event object, {"event": ..., "data": ..., "timestamp": ...} (qmp-spec,
+// "Asynchronous events"). Moved, not copied; one that was moved from is empty.
 class Event {
 public:
     Event() = default;

@@ -20,23 +20,23 @@ struct Core {
     }
 
     std::shared_ptr<Kept> kept;
-    // NULL once the monitor is freed. Locked while somebody who may come later than that calls the C library. Nothing of
-    // the application's runs under this lock.
+    // NULL once the monitor is freed. Locked while somebody who may come later than that calls the C library. Nothing
+    // of the application's runs under this lock.
     std::mutex mutex;
     qmp_monitor *monitor = nullptr;
 };
 
 } // namespace detail
 
-// A request that was started (Monitor::start). Copy it or drop it as you like: the request goes on, and its callback comes
-// in any case. It may outlive its monitor.
+// A request that was started (Monitor::start). Copy it or drop it as you like: the request goes on, and its callback
+// comes in any case. It may outlive its monitor.
 class Request {
 public:
     // Of no request: cancel() is false.
     Request() = default;
 
-    // Ends the request with CanceledError's code; its callback still comes, once. QEMU is not told and may carry it out.
-    // False: it is not open any more, its callback came or comes. Never waits. Any thread.
+    // Ends the request with CanceledError's code; its callback still comes, once. QEMU is not told and may carry it
+    // out. False: it is not open any more, its callback came or comes. Never waits. Any thread.
     bool cancel() const
     {
         if (!core_)
@@ -62,8 +62,8 @@ private:
     std::uint64_t id_ = 0;
 };
 
-// Keeps a callback subscribed (Monitor::subscribe) as long as it lives. It may outlive its monitor. Ending it never waits:
-// in another thread the callback may still be running, and what it has captured is destroyed after that.
+// Keeps a callback subscribed (Monitor::subscribe) as long as it lives. It may outlive its monitor. Ending it never
+// waits: in another thread the callback may still be running, and what it has captured is destroyed after that.
 class Subscription {
 public:
     // Of nothing, to be assigned to.

@@ -18,8 +18,8 @@ namespace detail {
 // The exceptions of one reactor's callbacks. Shared by the reactor, its monitors and their callbacks.
 class Kept {
 public:
-    // Called in a catch block. Hands the exception to the handler; without one, or if that throws itself, keeps it, unless
-    // an earlier one is kept still.
+    // Called in a catch block. Hands the exception to the handler; without one, or if that throws itself, keeps it,
+    // unless an earlier one is kept still.
     void caught() noexcept
     {
         std::exception_ptr exception = std::current_exception();

@@ -31,17 +31,17 @@ enum class State : std::int32_t {
     disconnected = QMP_STATE_DISCONNECTED, // there was a link, or an attempt at one
 };
 
-// A monitor that somebody else owns: what callbacks get, and what to pass on. Valid as long as the Monitor, also when that
-// is moved. It is copied, not assigned, like a reference. All calls may come from any thread, several at once. Where a text
-// is optional, an empty one leaves it out. All of an empty one, or of a Monitor that was moved from, throw
+// A monitor that somebody else owns: what callbacks get, and what to pass on. Valid as long as the Monitor, also when
+// that is moved. It is copied, not assigned, like a reference. All calls may come from any thread, several at once.
+// Where a text is optional, an empty one leaves it out. All of an empty one, or of a Monitor that was moved from, throw
 // Code::invalid_argument.
 class MonitorRef {
 public:
     MonitorRef(const MonitorRef &) = default;
     MonitorRef &operator=(const MonitorRef &) = delete;
 
-    // Sets an option; qmp_monitor_set in libqmp.h lists them. Throws Code::invalid_argument, and Code::state for one that
-    // cannot be set while there is a link.
+    // Sets an option; qmp_monitor_set in libqmp.h lists them. Throws Code::invalid_argument, and Code::state for one
+    // that cannot be set while there is a link.
     void set(std::string_view option, std::string_view value) const
     {
         const detail::Text name(option, "option"), text(value, "option's value");
@@ -49,10 +49,10 @@ public:
         failure.check(qmp_monitor_set(monitor_, name.c_str(), text.c_str(), failure.out()));
     }
 
-    // Has `callback` asked who logs in at a libvirt daemon, at each connect and connect_start, in the thread that makes this
-    // call, where the option "username" is not set. It fills what it is given and returns true; false ends connecting with
-    // CanceledError; what it throws comes out of that connect or connect_start. Throws Code::state while there is a link;
-    // a second call replaces the first.
+    // Has `callback` asked who logs in at a libvirt daemon, at each connect and connect_start, in the thread that makes
+    // this call, where the option "username" is not set. It fills what it is given and returns true; false ends
+    // connecting with CanceledError; what it throws comes out of that connect or connect_start. Throws Code::state
+    // while there is a link; a second call replaces the first.
     void set_credentials(CredentialsCallback callback) const
     {
         using Box = detail::Box<CredentialsCallback>;
@@ -63,9 +63,9 @@ public:
                                                   failure.out()));
     }
 
-    // Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist yet or
-    // refuses, it is tried again until then. Throws Code::connect, auth, not_found, protocol, state if connected already,
-    // unsupported for a descriptor the second time; TimeoutError, DisconnectedError, CanceledError.
+    // Connects and negotiates capabilities; QEMU's greeting is part of the deadline. While the socket does not exist
+    // yet or refuses, it is tried again until then. Throws Code::connect, auth, not_found, protocol, state if connected
+    // already, unsupported for a descriptor the second time; TimeoutError, DisconnectedError, CanceledError.
     void connect(Timeout timeout = default_timeout) const
     {
         const detail::LoginGuard login;
@@ -76,8 +76,8 @@ public:
         }
     }
 
-    // Begins to connect and returns at once; `callback` runs once, in a turn, when it has ended. Throws what cannot even
-    // begin: then `callback` does not run.
+    // Begins to connect and returns at once; `callback` runs once, in a turn, when it has ended. Throws what cannot
+    // even begin: then `callback` does not run.
     void connect_start(DoneCallback callback, Timeout timeout = default_timeout) const
     {
         using Box = detail::Box<DoneCallback>;
@@ -92,8 +92,8 @@ public:
         }
     }
 
-    // Ends the link without waiting for QEMU: open requests end with DisconnectedError's code, LIBQMP_DISCONNECTED is told.
-    // Without a link it does nothing. The monitor can connect again.
+    // Ends the link without waiting for QEMU: open requests end with DisconnectedError's code, LIBQMP_DISCONNECTED is
+    // told. Without a link it does nothing. The monitor can connect again.
     void disconnect() const
     {
         detail::Failure failure;
@@ -101,9 +101,9 @@ public:
     }
 
     // Sends a command by its name, with arguments that are one JSON object, and waits for the value of "return". Throws
-    // CommandError if QEMU answered by an error, TimeoutError (QEMU may still carry it out: delivery(); 0ms: at once, and
-    // nothing is sent), DisconnectedError, CanceledError, Code::invalid_argument before anything is sent, limit, protocol.
-    // Inside callbacks too.
+    // CommandError if QEMU answered by an error, TimeoutError (QEMU may still carry it out: delivery(); 0ms: at once,
+    // and nothing is sent), DisconnectedError, CanceledError, Code::invalid_argument before anything is sent, limit,
+    // protocol. Inside callbacks too.
     Buffer execute(std::string_view command, std::string_view arguments = {}, Timeout timeout = default_timeout) const
     {
         const detail::Text name(command, "command"), text(arguments, "arguments");
@@ -112,8 +112,8 @@ public:
             qmp_monitor_execute(monitor_, name.c_str(), text.or_null(), timeout.ms(), failure.out())));
     }
 
-    // Sends a whole QMP command, {"execute": "query-status"} (members execute or exec-oob, arguments, id), and waits for the
-    // whole reply, with the id in it byte for byte. Otherwise like execute.
+    // Sends a whole QMP command, {"execute": "query-status"} (members execute or exec-oob, arguments, id), and waits
+    // for the whole reply, with the id in it byte for byte. Otherwise like execute.
     Buffer run(std::string_view request, Timeout timeout = default_timeout) const
     {
         const detail::Text text(request, "request");
@@ -121,8 +121,8 @@ public:
         return Buffer(failure.check(qmp_monitor_run(monitor_, text.c_str(), timeout.ms(), failure.out())));
     }
 
-    // The same with descriptors attached (getfd, add-fd), over UNIX sockets, else Code::unsupported. They are duplicated
-    // before the call returns: close your own. QEMU takes one a command.
+    // The same with descriptors attached (getfd, add-fd), over UNIX sockets, else Code::unsupported. They are
+    // duplicated before the call returns: close your own. QEMU takes one a command.
     Buffer run_with_fds(std::string_view request, const std::vector<int> &fds, Timeout timeout = default_timeout) const
     {
         const detail::Text text(request, "request");
@@ -131,9 +131,9 @@ public:
                                                              timeout.ms(), failure.out())));
     }
 
-    // Sends a whole QMP command and returns at once; `callback` runs once, in a turn, with the answer or an error. Commands
-    // are carried out in the order in which they were started (out-of-band ones apart). What a callback starts is written
-    // when the callbacks of its turn have run. Throws what cannot be sent: then `callback` does not run.
+    // Sends a whole QMP command and returns at once; `callback` runs once, in a turn, with the answer or an error.
+    // Commands are carried out in the order in which they were started (out-of-band ones apart). What a callback starts
+    // is written when the callbacks of its turn have run. Throws what cannot be sent: then `callback` does not run.
     Request start(std::string_view request, ReplyCallback callback, Timeout timeout = default_timeout) const
     {
         using Box = detail::Box<ReplyCallback>;
@@ -165,8 +165,9 @@ public:
         qmp_monitor_cancel(monitor_, 0);
     }
 
-    // Calls `callback`, in a turn, with each event of this name, or with every event if it is empty; LIBQMP_* events always
-    // come. Subscribe before connecting to miss nothing. Lasts as long as the Subscription, also when the link is lost.
+    // Calls `callback`, in a turn, with each event of this name, or with every event if it is empty; LIBQMP_* events
+    // always come. Subscribe before connecting to miss nothing. Lasts as long as the Subscription, also when the link
+    // is lost.
     [[nodiscard]] Subscription subscribe(std::string_view event, EventCallback callback) const
     {
         using Box = detail::Box<EventCallback>;
@@ -186,8 +187,8 @@ public:
         return subscribe({}, std::move(callback));
     }
 
-    // A stream of the events of this name that come from now on, or of every event; LIBQMP_* events always come. Make it
-    // before connecting to miss nothing.
+    // A stream of the events of this name that come from now on, or of every event; LIBQMP_* events always come. Make
+    // it before connecting to miss nothing.
     [[nodiscard]] EventStream events(std::string_view event = {}) const
     {
         const detail::Text name(event, "event");
@@ -195,16 +196,17 @@ public:
         return EventStream(failure.check(qmp_monitor_events(monitor_, name.or_null(), failure.out())));
     }
 
-    // The domains of the hypervisor, running or not, as a JSON array of objects, sorted by name: "name", "uuid", "id" (-1
-    // while it is shut off), "state". Throws Code::unsupported for QEMU's own sockets, DisconnectedError, TimeoutError.
+    // The domains of the hypervisor, running or not, as a JSON array of objects, sorted by name: "name", "uuid", "id"
+    // (-1 while it is shut off), "state". Throws Code::unsupported for QEMU's own sockets, DisconnectedError,
+    // TimeoutError.
     Buffer domains(Timeout timeout = default_timeout) const
     {
         detail::Failure failure;
         return Buffer(failure.check(qmp_monitor_domains(monitor_, timeout.ms(), failure.out())));
     }
 
-    // QEMU's greeting as it came. Over libvirt it is put together from the answer to query-version: then this waits like
-    // execute, and throws like it. DisconnectedError without a link.
+    // QEMU's greeting as it came. Over libvirt it is put together from the answer to query-version: then this waits
+    // like execute, and throws like it. DisconnectedError without a link.
     Buffer greeting() const
     {
         detail::Failure failure;
@@ -267,7 +269,8 @@ protected:
     std::shared_ptr<detail::Core> core_;
 };
 
-// One QEMU monitor, owned. Everything that MonitorRef can do, and its life: moving it changes neither links nor callbacks.
+// One QEMU monitor, owned. Everything that MonitorRef can do, and its life: moving it changes neither links nor
+// callbacks.
 class Monitor : public MonitorRef {
 public:
     // An empty one, to be assigned to.
@@ -287,8 +290,8 @@ public:
     {
     }
 
-    // Makes a monitor and connects it. Events before its return are missed; to miss none, make the monitor, make a stream or
-    // subscribe, and connect. Throws like the constructor and like connect.
+    // Makes a monitor and connects it. Events before its return are missed; to miss none, make the monitor, make a
+    // stream or subscribe, and connect. Throws like the constructor and like connect.
     static Monitor open(std::string_view target, Timeout timeout = default_timeout)
     {
         return open(nullptr, std::make_shared<detail::Kept>(), target, timeout);
@@ -319,11 +322,11 @@ public:
         reset();
     }
 
-    // Frees the monitor, as its end does: waits for a callback of it that runs in another thread (hold no lock that it takes),
-    // ends open requests with CanceledError's code, runs their callbacks in this thread, destroys all callbacks, and
-    // returns: nothing of the monitor runs afterwards. Inside a callback, of any reactor, it waits for nothing: the rest
-    // runs in a turn of the monitor's own reactor. What these callbacks throw the reactor keeps. Calls of other threads
-    // that are inside end with CanceledError.
+    // Frees the monitor, as its end does: waits for a callback of it that runs in another thread (hold no lock that it
+    // takes), ends open requests with CanceledError's code, runs their callbacks in this thread, destroys all
+    // callbacks, and returns: nothing of the monitor runs afterwards. Inside a callback, of any reactor, it waits for
+    // nothing: the rest runs in a turn of the monitor's own reactor. What these callbacks throw the reactor keeps.
+    // Calls of other threads that are inside end with CanceledError.
     void reset() noexcept
     {
         const std::shared_ptr<detail::Core> core = std::exchange(core_, nullptr);

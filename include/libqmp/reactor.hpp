@@ -11,16 +11,16 @@
 
 namespace qmp {
 
-// A reactor that somebody else owns: a Reactor, or a monitor without one (Monitor::reactor). Valid as long as that. It is
-// copied, not assigned, like a reference. Every call may come from any thread.
+// A reactor that somebody else owns: a Reactor, or a monitor without one (Monitor::reactor). Valid as long as that. It
+// is copied, not assigned, like a reference. Every call may come from any thread.
 class ReactorRef {
 public:
     ReactorRef(const ReactorRef &) = default;
     ReactorRef &operator=(const ReactorRef &) = delete;
 
-    // A descriptor for a foreign event loop (poll, epoll, GLib, libuv, asio) to watch for reading; when it is readable, call
-    // turn(0ms). Deadlines are inside: no other timer is needed. It belongs to the reactor: never read, write or close
-    // it. Throws Code::system if there is no descriptor left.
+    // A descriptor for a foreign event loop (poll, epoll, GLib, libuv, asio) to watch for reading; when it is readable,
+    // call turn(0ms). Deadlines are inside: no other timer is needed. It belongs to the reactor: never read, write or
+    // close it. Throws Code::system if there is no descriptor left.
     int fd() const
     {
         const int fd = qmp_reactor_fd(reactor_);
@@ -29,10 +29,10 @@ public:
         return fd;
     }
 
-    // Does one round of I/O, waiting for something to do for at most `timeout` (0ms: not at all), and runs the callbacks
-    // that are queued by then, in this thread. Returns how many ran; 0 after the timeout or wake(). If one of them threw,
-    // the others run all the same, then the exception comes out of here (rethrow). Throws Code::state in a callback and
-    // on a started reactor. A monitor's failure is the monitor's.
+    // Does one round of I/O, waiting for something to do for at most `timeout` (0ms: not at all), and runs the
+    // callbacks that are queued by then, in this thread. Returns how many ran; 0 after the timeout or wake(). If one of
+    // them threw, the others run all the same, then the exception comes out of here (rethrow). Throws Code::state in a
+    // callback and on a started reactor. A monitor's failure is the monitor's.
     int turn(Timeout timeout) const
     {
         detail::Failure failure;
@@ -41,18 +41,18 @@ public:
         return ran;
     }
 
-    // Lets a thread of the library turn the reactor until stop() or the reactor's end; callbacks then run on that thread.
-    // Set an exception handler first: nobody turns any more, out of whom exceptions could come. Throws Code::state if it
-    // is started already, Code::system.
+    // Lets a thread of the library turn the reactor until stop() or the reactor's end; callbacks then run on that
+    // thread. Set an exception handler first: nobody turns any more, out of whom exceptions could come. Throws
+    // Code::state if it is started already, Code::system.
     void start() const
     {
         detail::Failure failure;
         failure.check(qmp_reactor_start(reactor_, failure.out()));
     }
 
-    // Stops that thread and waits until it has ended, with the callback that it is in; without one does nothing. Then throws
-    // the exception of a callback that is kept, if there is one. In a callback on that thread it only asks; what it throws
-    // there leaves that callback, and is kept again.
+    // Stops that thread and waits until it has ended, with the callback that it is in; without one does nothing. Then
+    // throws the exception of a callback that is kept, if there is one. In a callback on that thread it only asks; what
+    // it throws there leaves that callback, and is kept again.
     void stop() const
     {
         detail::Failure failure;
@@ -66,8 +66,8 @@ public:
         qmp_reactor_wake(reactor_);
     }
 
-    // From now on hands each exception that leaves a callback to `handler`, instead of keeping it; an empty function ends
-    // that. What `handler` throws is kept.
+    // From now on hands each exception that leaves a callback to `handler`, instead of keeping it; an empty function
+    // ends that. What `handler` throws is kept.
     void on_exception(ExceptionHandler handler) const
     {
         if (!kept_)
@@ -75,8 +75,8 @@ public:
         kept_->set_handler(std::move(handler));
     }
 
-    // Throws the exception of a callback that is kept, and keeps it no more; without one does nothing. For those that no
-    // turn throws: of callbacks that ran while a monitor was freed, for example.
+    // Throws the exception of a callback that is kept, and keeps it no more; without one does nothing. For those that
+    // no turn throws: of callbacks that ran while a monitor was freed, for example.
     void rethrow() const
     {
         if (kept_)

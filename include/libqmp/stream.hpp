@@ -16,9 +16,9 @@ namespace qmp {
 class EventRange;
 
 // The events of a monitor from the moment when it was made (Monitor::events), in a queue that is bounded by the options
-// "max-events" and "max-event-bytes"; what did not fit is told in its place as LIBQMP_EVENTS_LOST. It may be freed before
-// or after its monitor. Any thread may wait in it, several at once; each event comes to one of them. Whoever frees or
-// moves it sees to it that nobody is inside. An empty one, or one that was moved from: Code::invalid_argument.
+// "max-events" and "max-event-bytes"; what did not fit is told in its place as LIBQMP_EVENTS_LOST. It may be freed
+// before or after its monitor. Any thread may wait in it, several at once; each event comes to one of them. Whoever
+// frees or moves it sees to it that nobody is inside. An empty one, or one that was moved from: Code::invalid_argument.
 class EventStream {
 public:
     // An empty one, to be assigned to.
@@ -58,9 +58,9 @@ public:
     }
 
     // A range over what comes: for (const qmp::Event &event : stream). It waits for each event, and ends without an
-    // exception when nothing more can come: the link is gone (LIBQMP_DISCONNECTED was the last event, and says why), the
-    // stream is closed, or its monitor freed, and what was queued has been given. Any other failure throws. A range over
-    // a monitor without a link ends at once.
+    // exception when nothing more can come: the link is gone (LIBQMP_DISCONNECTED was the last event, and says why),
+    // the stream is closed, or its monitor freed, and what was queued has been given. Any other failure throws. A range
+    // over a monitor without a link ends at once.
     class iterator;
     struct sentinel {
     };
@@ -75,16 +75,16 @@ public:
     EventRange within(Timeout time) const &;
     EventRange within(Timeout time) const && = delete;
 
-    // A descriptor to watch for reading: it is readable while try_next() would give an event, or throw. Somebody must turn
-    // the reactor. It belongs to the stream: never read or close it. Throws Code::system.
+    // A descriptor to watch for reading: it is readable while try_next() would give an event, or throw. Somebody must
+    // turn the reactor. It belongs to the stream: never read or close it. Throws Code::system.
     int fd() const
     {
         detail::Failure failure;
         return failure.check(qmp_events_fd(events_, failure.out()));
     }
 
-    // Whoever waits in it gets what is queued, then CanceledError, or the end of his range. To end a thread that waits, close
-    // the stream, join the thread, then free the stream. Any thread.
+    // Whoever waits in it gets what is queued, then CanceledError, or the end of his range. To end a thread that waits,
+    // close the stream, join the thread, then free the stream. Any thread.
     void close() const noexcept
     {
         qmp_events_close(events_);

@@ -10,8 +10,8 @@
 
 namespace qmp {
 
-// A time span of any unit of std::chrono, or qmp::forever, or qmp::default_timeout. It becomes whole milliseconds, rounded
-// up; a negative one is 0 (only look), and one of 2^31 milliseconds (24 days) or more is forever.
+// A time span of any unit of std::chrono, or qmp::forever, or qmp::default_timeout. It becomes whole milliseconds,
+// rounded up; a negative one is 0 (only look), and one of 2^31 milliseconds (24 days) or more is forever.
 class Timeout {
 public:
     template <class Rep, class Period>

@@ -9,6 +9,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <typeinfo>
 
 // The C harness includes these; they must not come in its extern "C".
 #include <pthread.h>
