@@ -92,7 +92,6 @@ int main()
     reactor = std::move(same);
     CHECK(vms[0].get() == handle);
     int freed = 0;
-    vms[1].start(R"({"execute": "x"})", [](const qmp::Answer &) {}).cancel();
     qmp::Subscription other = vms[1].subscribe([guard = std::shared_ptr<int>(&freed, [](int *count) { ++*count; })](
                                                    const qmp::EventView &) {});
     vms[1] = std::move(vms[0]);
