@@ -30,7 +30,6 @@ static void the_monitor_first(const char *target)
     CHECK_INT(destroyed, 1);
     CHECK(!request.cancel());
     subscription.reset();
-    CHECK_TEXT(stream.next().name(), "LIBQMP_DISCONNECTED");
     CHECK_THROWS(qmp::CanceledError, stream.next());
     stream = {};
     vm = qmp::Monitor::open(target, a_while());
