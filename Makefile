@@ -8,7 +8,9 @@ DESTDIR =
 
 CARGO = cargo
 CC = cc
+CXX = c++
 CFLAGS = -O2 -g
+CXXFLAGS = -O2 -g
 INSTALL = install
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -17,9 +19,13 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 BUILD := $(TARGET)/make
 PEDANTIC := -Wall -Wextra -Wpedantic -Werror
+PEDANTIC_CXX := $(PEDANTIC) -Wshadow -Wconversion
+HEADERS := $(patsubst include/%,%,$(wildcard include/*.h include/*.hpp include/*/*.hpp))
 EXAMPLES := $(patsubst examples-c/%.c,$(BUILD)/%,$(wildcard examples-c/*.c))
+EXAMPLES_CXX := $(patsubst examples-cpp/%.cpp,$(BUILD)/cpp/%,$(wildcard examples-cpp/*.cpp))
 
-.PHONY: all library examples demo setup-demo setup-test test test-c lint install uninstall bench-client clean
+.PHONY: all library examples examples-cpp demo setup-demo setup-test test test-c test-cpp lint install uninstall \
+    bench-client clean
 
 all: library
 
@@ -33,6 +39,13 @@ examples: $(EXAMPLES)
 $(BUILD)/%: examples-c/%.c library
 	$(CC) -std=c99 $(CFLAGS) $(PEDANTIC) -Iinclude -o $@ $< -L$(RELEASE) -lqmp -lpthread -Wl,-rpath,$(abspath $(BUILD))
 
+examples-cpp: $(EXAMPLES_CXX)
+
+$(BUILD)/cpp/%: examples-cpp/%.cpp library
+	@mkdir -p $(BUILD)/cpp
+	$(CXX) -std=c++17 $(CXXFLAGS) $(PEDANTIC_CXX) -Iinclude -o $@ $< -L$(RELEASE) -lqmp -lpthread \
+	    -Wl,-rpath,$(abspath $(BUILD))
+
 setup-demo:
 	scripts/setup.sh demo
 
@@ -45,13 +58,18 @@ demo: setup-demo
 
 test: setup-test
 	$(CARGO) test --locked
-	$(MAKE) examples bench-client test-c
+	$(MAKE) examples examples-cpp bench-client test-c test-cpp
 	scripts/check-install.sh $(BUILD)/check-install
 
 test-c:
 	$(CARGO) build --locked
 	scripts/run-c-tests.sh plain $(TARGET)/debug/libqmp.so $(BUILD)/tests-c
 	scripts/run-c-tests.sh valgrind $(TARGET)/debug/libqmp.so $(BUILD)/tests-c
+
+test-cpp:
+	$(CARGO) build --locked
+	scripts/run-cpp-tests.sh plain $(TARGET)/debug/libqmp.so $(BUILD)/tests-cpp
+	scripts/run-cpp-tests.sh valgrind $(TARGET)/debug/libqmp.so $(BUILD)/tests-cpp
 
 lint: setup-test
 	$(CARGO) fmt --check
@@ -64,6 +82,12 @@ lint: setup-test
 	        $$compiler -std=c11 -D_GNU_SOURCE -DLIBQMP_PATH='""' $(PEDANTIC) -Iinclude -fsyntax-only $$source || exit 1; \
 	    done; \
 	done
+	# The tests in C++ are compiled like this where they are run: by test-cpp.
+	for compiler in "g++ -std=c++17" "g++ -std=c++20" "clang++ -std=c++17" "clang++ -std=c++20"; do \
+	    for source in examples-cpp/*.cpp; do \
+	        $$compiler $(PEDANTIC_CXX) -Iinclude -fsyntax-only $$source || exit 1; \
+	    done; \
+	done
 
 bench-client: library
 	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(PEDANTIC) -Iinclude -o $(BUILD)/bench-client benches/bench-client.c \
@@ -74,8 +98,9 @@ $(RELEASE)/libqmp.so:
 	$(MAKE) library
 
 install: $(RELEASE)/libqmp.so
-	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig
-	$(INSTALL) -m 644 include/libqmp.h $(DESTDIR)$(INCLUDEDIR)/libqmp.h
+	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR)/libqmp $(DESTDIR)$(LIBDIR)/pkgconfig
+	$(INSTALL) -m 644 include/libqmp.h include/libqmp.hpp $(DESTDIR)$(INCLUDEDIR)
+	$(INSTALL) -m 644 include/libqmp/*.hpp $(DESTDIR)$(INCLUDEDIR)/libqmp
 	$(INSTALL) -m 755 $(RELEASE)/libqmp.so $(DESTDIR)$(LIBDIR)/libqmp.so.$(VERSION)
 	ln -sf libqmp.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libqmp.so.$(SOVERSION)
 	ln -sf libqmp.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libqmp.so
@@ -85,7 +110,9 @@ install: $(RELEASE)/libqmp.so
 	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc
 
 uninstall:
-	rm -f $(DESTDIR)$(INCLUDEDIR)/libqmp.h $(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc $(DESTDIR)$(LIBDIR)/libqmp.a \
+	rm -f $(patsubst %,$(DESTDIR)$(INCLUDEDIR)/%,$(HEADERS))
+	rmdir $(DESTDIR)$(INCLUDEDIR)/libqmp 2>/dev/null || true
+	rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc $(DESTDIR)$(LIBDIR)/libqmp.a \
 	    $(DESTDIR)$(LIBDIR)/libqmp.so $(DESTDIR)$(LIBDIR)/libqmp.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libqmp.so.$(VERSION)
 
 clean:

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs into an empty folder, compiles the README's first program against that by pkg-config, as it stands on the page,
-# and runs it on a real QEMU; then uninstalls, and looks for leftovers.
+# Installs into an empty folder, compiles the README's first program and that of docs/cpp.md against that by pkg-config, as
+# they stand on the page, and runs them on a real QEMU; then uninstalls, and looks for leftovers.
 #
 #   scripts/check-install.sh SCRATCH_FOLDER
 set -euo pipefail
@@ -26,6 +26,9 @@ export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
 sed -n '/^```c$/,/^```$/p' README.md | sed '/^```/d' >"$scratch/first.c"
 # The words of the page: cc -o first first.c $(pkg-config --cflags --libs libqmp)
 (cd "$scratch" && cc -o first first.c $(pkg-config --cflags --libs libqmp))
+sed -n '/^```cpp$/,/^```$/{p;/^```$/q}' docs/cpp.md | sed '/^```/d' >"$scratch/first.cpp"
+# The words of that page, too.
+(cd "$scratch" && c++ -std=c++17 -o first-cpp first.cpp $(pkg-config --cflags --libs libqmp))
 cc -o "$scratch/static" "$scratch/first.c" $(pkg-config --cflags libqmp) "$prefix/lib/libqmp.a" \
     $(pkg-config --static --libs-only-l libqmp | sed 's/-lqmp//')
 
@@ -42,8 +45,22 @@ if "$scratch/static" "unix:$scratch" 2>"$scratch/error"; then
 fi
 grep -q "unix:$scratch" "$scratch/error"
 
+# The C++ program watches until the machine shuts down.
+LD_LIBRARY_PATH=$prefix/lib timeout 30 "$scratch/first-cpp" "unix:$scratch/vm" >"$scratch/events" &
+watcher=$!
+for _ in {1..100}; do
+    grep -q LIBQMP_CONNECTED "$scratch/events" && break
+    sleep 0.1
+done
+kill "$vm" && wait "$vm"
+vm=
+wait "$watcher"
+cat "$scratch/events"
+grep -q '"status": "running"' "$scratch/events"
+tail -n 1 "$scratch/events" | grep -q '"SHUTDOWN"'
+
 make -s uninstall PREFIX="$prefix"
-left=$(find "$prefix" ! -type d)
+left=$(find "$prefix" ! -type d; find "$prefix" -name libqmp)
 [ -z "$left" ] || { echo "check-install: left behind: $left" >&2; exit 1; }
 # A package is built into a folder that is not the prefix.
 make -s install PREFIX=/usr LIBDIR=/usr/lib/somewhere DESTDIR="$scratch/package"
