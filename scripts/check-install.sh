@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs into an empty folder, compiles the README's first program and that of docs/cpp.md against that by pkg-config, as
+# Installs into an empty folder, compiles the first programs of README.md and docs/cpp.md against that by pkg-config, as
 # they stand on the page, and runs them on a real QEMU; then uninstalls, and looks for leftovers.
 #
 #   scripts/check-install.sh SCRATCH_FOLDER

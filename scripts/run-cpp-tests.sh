@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compiles every program in tests/cpp with gcc and clang, for C++17 and C++20, with pedantic flags, against a built
-# libqmp.so. Runs those of gcc for C++17 and of clang for C++20 plainly (plain), or the former under valgrind (valgrind),
-# in parallel. Prints a line a test, what failing ones wrote, and at the end "N passed, N failed".
+# libqmp.so. Runs those of gcc for C++17 and of clang for C++20 plainly (plain), or the former under valgrind
+# (valgrind), in parallel. Prints a line a test, what failing ones wrote, and at the end "N passed, N failed".
 set -euo pipefail
 
 usage() {

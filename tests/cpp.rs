@@ -1,5 +1,6 @@
-//! What C++ programs are promised: the header reaches all of libqmp.h and defines no macros, every program of docs/cpp.md
-//! compiles as it stands, and the same program works over all three kinds of target. tests/cpp has the behaviours.
+//! What C++ programs are promised: the header reaches all of libqmp.h and defines no macros, every program of
+//! docs/cpp.md compiles as it stands, and the same program works over all three kinds of target. tests/cpp has the
+//! behaviours.
 
 use std::env;
 use std::fs;

@@ -1,4 +1,5 @@
-// On a reactor with a thread of its own exceptions go to the handler, there and then; without one stop() throws the first.
+// On a reactor with a thread of its own exceptions go to the handler, there and then; without one stop() throws the
+// first.
 #include "harness.hpp"
 
 #include <atomic>

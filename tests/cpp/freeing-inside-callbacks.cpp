@@ -1,5 +1,5 @@
-// A monitor may go in each of its own callbacks, also with what a callback has captured; its callbacks all come, and what
-// they have captured is destroyed, once.
+// A monitor may go in each of its own callbacks, also with what a callback has captured; its callbacks all come, and
+// what they have captured is destroyed, once.
 #include "harness.hpp"
 
 #include <atomic>

@@ -1,4 +1,5 @@
-// Owners are moved, never copied; links, callbacks and streams do not notice. What was moved from throws, and never crashes.
+// Owners are moved, never copied; links, callbacks and streams do not notice. What was moved from throws, and never
+// crashes.
 #include "harness.hpp"
 
 #include <type_traits>
@@ -10,8 +11,9 @@ constexpr bool moves_only = std::is_nothrow_move_constructible_v<T> && std::is_n
 static_assert(moves_only<qmp::Monitor> && moves_only<qmp::Reactor> && moves_only<qmp::EventStream>);
 static_assert(moves_only<qmp::Subscription> && moves_only<qmp::Buffer> && moves_only<qmp::Event>);
 // A reference cannot be assigned to: the owner behind it would lose what it owns.
-static_assert(std::is_copy_constructible_v<qmp::MonitorRef> && !std::is_assignable_v<qmp::MonitorRef &, qmp::Monitor &>);
-static_assert(std::is_copy_constructible_v<qmp::ReactorRef> && !std::is_assignable_v<qmp::ReactorRef &, qmp::Reactor &>);
+static_assert(std::is_copy_constructible_v<qmp::MonitorRef> && std::is_copy_constructible_v<qmp::ReactorRef>);
+static_assert(!std::is_assignable_v<qmp::MonitorRef &, qmp::Monitor &>);
+static_assert(!std::is_assignable_v<qmp::ReactorRef &, qmp::Reactor &>);
 // Nobody passes a bare number for a time.
 static_assert(!std::is_convertible_v<int, qmp::Timeout>);
 

@@ -16,7 +16,8 @@ void unexpected_exception(const char *file, int line, const char *what, const ch
     try {
         throw;
     } catch (const std::exception &exception) {
-        check_failed(file, line, "%s threw %s: %s, expected %s", what, typeid(exception).name(), exception.what(), type);
+        check_failed(file, line, "%s threw %s: %s, expected %s", what, typeid(exception).name(), exception.what(),
+                     type);
     } catch (...) {
         check_failed(file, line, "%s threw something, expected %s", what, type);
     }
