@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 )
@@ -79,7 +78,7 @@ type machine struct {
 	pid    int
 }
 
-// qemu starts a QEMU without a machine, stopped, with monitors of these names; the first is its target.
+// qemu starts a QEMU without a machine, stopped, with one monitor.
 func qemu(t testing.TB) machine {
 	t.Helper()
 	path := filepath.Join(folder(t), "qmp")
@@ -92,12 +91,9 @@ func qemu(t testing.TB) machine {
 		t.Fatal(err)
 	}
 	ownChildren.pids[command.Process.Pid] = true
-	var once sync.Once
 	t.Cleanup(func() {
-		once.Do(func() {
-			_ = command.Process.Kill()
-			_ = command.Wait()
-		})
+		_ = command.Process.Kill()
+		_ = command.Wait()
 	})
 	return machine{"unix:" + path, command.Process.Pid}
 }

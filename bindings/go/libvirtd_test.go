@@ -214,3 +214,8 @@ func (d *libvirtd) domain(t testing.TB, scheme string) machine {
 	}
 	return machine{scheme + d.uri() + "#" + name, pid}
 }
+
+// pid is the daemon's own: setpriv becomes it.
+func (d *libvirtd) pid() int {
+	return d.process.Process.Pid
+}

@@ -6,6 +6,7 @@ import "C"
 import (
 	"bytes"
 	"context"
+	"io/fs"
 	"os"
 )
 
@@ -39,7 +40,7 @@ func (c *Client) RunContext(ctx context.Context, command []byte, files ...*os.Fi
 func (c *Client) start(ctx context.Context, answer *call, request []byte, files []*os.File) (C.uint64_t, error) {
 	var id C.uint64_t
 	var failure *C.qmp_error
-	err := withDescriptors(files, func(fds []C.int32_t) error {
+	err := c.lend(files, nil, func(fds []C.int32_t) error {
 		handle, err := c.enter()
 		if err != nil {
 			return err
@@ -71,26 +72,22 @@ func (c *Client) cancel(id C.uint64_t) {
 	C.qmp_monitor_cancel(handle, id)
 }
 
-// withDescriptors lends the files' descriptors, which stay open and as they are meanwhile. (File.Fd would make them
-// blocking.)
-func withDescriptors(files []*os.File, use func(fds []C.int32_t) error) error {
-	return lend(files, make([]C.int32_t, 0, len(files)), use)
-}
-
-func lend(files []*os.File, fds []C.int32_t, use func(fds []C.int32_t) error) error {
+// lend gives the files' descriptors after fds to use, and keeps them from being closed meanwhile. (File.Fd would make
+// them blocking.)
+func (c *Client) lend(files []*os.File, fds []C.int32_t, use func(fds []C.int32_t) error) error {
 	if len(files) == 0 {
 		return use(fds)
 	}
-	connection, err := files[0].SyscallConn()
-	if err != nil {
-		return err
-	}
 	var inner error
-	err = connection.Control(func(fd uintptr) {
-		inner = lend(files[1:], append(fds, C.int32_t(fd)), use)
-	})
+	connection, err := files[0].SyscallConn()
+	if err == nil {
+		err = connection.Control(func(fd uintptr) {
+			inner = c.lend(files[1:], append(fds, C.int32_t(fd)), use)
+		})
+	}
 	if err != nil {
-		return err
+		// There is no other reason.
+		return &Error{Code: CodeInvalidArgument, Target: c.target, Message: c.target + ": a file that is closed", cause: fs.ErrClosed}
 	}
 	return inner
 }
