@@ -65,8 +65,8 @@ func OpenContext(ctx context.Context, target string, options ...Option) (*Client
 	return c, nil
 }
 
-// Close ends the link and everything that waits for it: these calls return errors that are ErrClosed, channels of events
-// are closed. It waits for nobody, and may be called again. The error is always nil.
+// Close ends the link and everything that waits for it: these calls return errors that are ErrClosed, channels of
+// events are closed. It waits for no machine, and may be called again. The error is always nil.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,8 +10,8 @@ func (c *Client) Connect() error {
 	return c.ConnectContext(context.Background())
 }
 
-// ConnectContext connects. While the socket does not exist yet or refuses, it is tried again until the deadline. A domain
-// of libvirt that is shut off is connected to as well: its events come when it is started. After a loss nothing
+// ConnectContext connects. While the socket does not exist yet or refuses, it is tried again until the deadline. A
+// domain of libvirt that is shut off is connected to as well: its events come when it is started. After a loss nothing
 // reconnects by itself: call it again.
 func (c *Client) ConnectContext(ctx context.Context) error {
 	if err := ended(ctx); err != nil {

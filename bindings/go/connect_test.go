@@ -22,7 +22,9 @@ func TestBadTargetsAndOptions(t *testing.T) {
 			t.Errorf("%q: %#v", target, err)
 		}
 	}
-	for _, option := range []Option{With("no-such-option", "1"), With("timeout", "soon"), With("time\x00out", "1"), With("timeout", "1\x00")} {
+	options := []Option{With("no-such-option", "1"), With("timeout", "soon"), With("time\x00out", "1"),
+		With("timeout", "1\x00"), WithEventQueue(-1, 1), WithLogin("only a name", "\xff")}
+	for _, option := range options {
 		if _, err := New("unix:/nowhere", option); !errors.Is(err, CodeInvalidArgument) {
 			t.Errorf("%#v", err)
 		}
@@ -59,7 +61,8 @@ func silent(t *testing.T) string {
 func TestConnectingEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	target := silent(t)
-	if _, err := OpenContext(within(t, 100*time.Millisecond), target); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, CodeTimeout) {
+	_, err := OpenContext(within(t, 100*time.Millisecond), target)
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, CodeTimeout) {
 		t.Fatalf("%#v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -17,7 +17,8 @@ type Domain struct {
 	UUID string `json:"uuid"`
 	// ID is its number while it runs, else -1.
 	ID int `json:"id"`
-	// State is libvirt's word: "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended", "nostate".
+	// State is libvirt's word: "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended",
+	// "nostate".
 	State string `json:"state"`
 }
 

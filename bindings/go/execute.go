@@ -7,9 +7,9 @@ import (
 	"os"
 )
 
-// Execute sends a command by its name and decodes the value of "return" into result, as json.Unmarshal does; with nil for
-// a result it is not looked at. The arguments are anything that json.Marshal makes an object of, or nil. For the rest see
-// RunContext.
+// Execute sends a command by its name and decodes the value of "return" into result, as json.Unmarshal does; with nil
+// for a result it is not looked at. The arguments are anything that json.Marshal makes an object of, or nil. For the
+// rest see RunContext.
 //
 //	err := vm.Execute(ctx, "human-monitor-command", map[string]string{"command-line": "info version"}, &text)
 func (c *Client) Execute(ctx context.Context, command string, arguments, result any, files ...*os.File) error {

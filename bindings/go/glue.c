@@ -47,11 +47,10 @@ int32_t libqmp_go_connect(qmp_monitor *monitor, int32_t timeout_ms, uintptr_t to
     return qmp_monitor_connect_start(monitor, timeout_ms, on_done, (void *)token, NULL, err);
 }
 
-uint64_t libqmp_go_start(qmp_monitor *monitor, const char *request, const int32_t *fds, size_t n_fds, int32_t timeout_ms,
-                         uintptr_t token, qmp_error **err)
+uint64_t libqmp_go_start(qmp_monitor *monitor, const char *request, const int32_t *fds, size_t n_fds,
+                         int32_t timeout_ms, uintptr_t token, qmp_error **err)
 {
-    return n_fds == 0 ? qmp_monitor_start(monitor, request, timeout_ms, on_reply, (void *)token, NULL, err)
-                      : qmp_monitor_start_with_fds(monitor, request, fds, n_fds, timeout_ms, on_reply, (void *)token, NULL, err);
+    return qmp_monitor_start_with_fds(monitor, request, fds, n_fds, timeout_ms, on_reply, (void *)token, NULL, err);
 }
 
 uint64_t libqmp_go_subscribe(qmp_monitor *monitor, const char *event, uintptr_t token, qmp_error **err)

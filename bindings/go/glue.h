@@ -14,8 +14,8 @@ int32_t libqmp_go_turn(qmp_reactor *reactor, int32_t fd);
 int32_t libqmp_go_connect(qmp_monitor *monitor, int32_t timeout_ms, uintptr_t token, qmp_error **err);
 
 // qmp_monitor_start_with_fds, ending in libqmpGoReply(token, ...).
-uint64_t libqmp_go_start(qmp_monitor *monitor, const char *request, const int32_t *fds, size_t n_fds, int32_t timeout_ms,
-                         uintptr_t token, qmp_error **err);
+uint64_t libqmp_go_start(qmp_monitor *monitor, const char *request, const int32_t *fds, size_t n_fds,
+                         int32_t timeout_ms, uintptr_t token, qmp_error **err);
 
 // qmp_monitor_subscribe, with libqmpGoEvent(token) for each event.
 uint64_t libqmp_go_subscribe(qmp_monitor *monitor, const char *event, uintptr_t token, qmp_error **err);

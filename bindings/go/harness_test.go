@@ -58,7 +58,7 @@ func until(t testing.TB, what string, done func() bool) {
 	}
 }
 
-// folder is a new one with a path that is short enough for sockets in it, and open to the user that the daemon runs as.
+// folder is a new one with a path that is short enough for sockets in it, and open to the daemon's user.
 func folder(t testing.TB) string {
 	t.Helper()
 	path, err := os.MkdirTemp("/tmp", "libqmp-go-")
@@ -82,8 +82,8 @@ type machine struct {
 func qemu(t testing.TB) machine {
 	t.Helper()
 	path := filepath.Join(folder(t), "qmp")
-	command := exec.Command("qemu-system-x86_64", "-accel", "tcg", "-machine", "none", "-nodefaults", "-display", "none", "-S",
-		"-qmp", "unix:"+path+",server=on,wait=off")
+	command := exec.Command("qemu-system-x86_64", "-accel", "tcg", "-machine", "none", "-nodefaults",
+		"-display", "none", "-S", "-qmp", "unix:"+path+",server=on,wait=off")
 	command.Stderr = os.Stderr
 	ownChildren.Lock()
 	defer ownChildren.Unlock()

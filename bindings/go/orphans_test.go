@@ -1,7 +1,7 @@
 package qmp
 
-// libvirt starts QEMU as nobody's child, and takes it for ended when it is gone from the process table. Where process 1
-// buries its children late or never, as in many containers, that takes seconds or fails: here the test buries them.
+// libvirt starts QEMU as nobody's child, and takes it for ended when it is gone from the process table. Where process
+// 1 buries its children late or never, as in many containers, that takes seconds or fails: here the test buries them.
 
 import (
 	"os"

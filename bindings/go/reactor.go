@@ -1,7 +1,7 @@
 package qmp
 
-// The reactor that all clients share. Its descriptor is in the Go runtime's poller, so that no thread waits for it; one
-// goroutine turns it when the poller says so, and ends with the last client.
+// The reactor that all clients share. Its descriptor is in the Go runtime's poller, so that no thread waits for it;
+// one goroutine turns it when the poller says so, and ends with the last client.
 
 // #include "glue.h"
 import "C"

@@ -87,7 +87,9 @@ func (c *Client) lend(files []*os.File, fds []C.int32_t, use func(fds []C.int32_
 	}
 	if err != nil {
 		// There is no other reason.
-		return &Error{Code: CodeInvalidArgument, Target: c.target, Message: c.target + ": a file that is closed", cause: fs.ErrClosed}
+		failure := invalid(c.target, "a file that is closed")
+		failure.cause = fs.ErrClosed
+		return failure
 	}
 	return inner
 }

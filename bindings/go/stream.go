@@ -12,8 +12,8 @@ import (
 // Stream holds events until they are asked for. It belongs to the Client, not to a link: it goes on when the Client
 // connects again, and only Close ends it.
 //
-// The events wait in a bounded queue of the library's; a subscription to the same events only wakes the reader, so that
-// a stream takes no descriptor.
+// The events wait in a bounded queue of the library's; a subscription to the same events only wakes the reader, so
+// that a stream takes no descriptor.
 type Stream struct {
 	client *Client
 	// Woken for each event.

@@ -2,8 +2,9 @@ package qmp
 
 import "sync"
 
-// table is where callbacks find what they belong to: C is given numbers, because it may not keep Go's pointers. Whatever
-// stands here is not garbage: nothing that stands here leads to a Client, or an abandoned one would never be closed.
+// table is where callbacks find what they belong to: C is given numbers, because it may not keep Go's pointers.
+// Whatever stands here is not garbage: nothing that stands here leads to a Client, or an abandoned one would never be
+// closed.
 type table[T any] struct {
 	mu      sync.Mutex
 	last    uintptr

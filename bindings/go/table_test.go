@@ -204,7 +204,8 @@ func files(t *testing.T, vm machine) {
 		t.Fatal("the machine has not let go of the pipe: ", err)
 	}
 	// A file that is closed is the caller's mistake, and found before anything is sent.
-	if _, err := client.RunContext(within(t, soon), []byte(`{"execute":"query-status"}`), writes); !errors.Is(err, os.ErrClosed) {
+	_, err = client.RunContext(within(t, soon), []byte(`{"execute":"query-status"}`), writes)
+	if !errors.Is(err, os.ErrClosed) || !errors.Is(err, CodeInvalidArgument) {
 		t.Fatal(err)
 	}
 }
