@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -76,6 +77,8 @@ func folder(t testing.TB) string {
 type machine struct {
 	target string
 	pid    int
+	// Has it shut down; a client may be connected.
+	shutDown func(testing.TB)
 }
 
 // qemu starts a QEMU without a machine, stopped, with one monitor.
@@ -95,7 +98,11 @@ func qemu(t testing.TB) machine {
 		_ = command.Process.Kill()
 		_ = command.Wait()
 	})
-	return machine{"unix:" + path, command.Process.Pid}
+	return machine{"unix:" + path, command.Process.Pid, func(t testing.TB) {
+		if err := command.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}}
 }
 
 func open(t testing.TB, target string, options ...Option) *Client {
@@ -128,17 +135,19 @@ func status(t testing.TB, c *Client) string {
 func next(t *testing.T, events <-chan Event, name string) Event {
 	t.Helper()
 	late := time.After(soon)
+	var others []Event
 	for {
 		select {
 		case event, ok := <-events:
 			if !ok {
-				t.Fatalf("the events ended before %s", name)
+				t.Fatalf("the events ended before %s: %v", name, others)
 			}
 			if event.Event == name {
 				return event
 			}
+			others = append(others, event)
 		case <-late:
-			t.Fatalf("no %s", name)
+			t.Fatalf("no %s, but %v", name, others)
 		}
 	}
 }

@@ -414,8 +414,7 @@ func shutsDown(t *testing.T, vm machine) {
 	client := open(t, vm.target)
 	events, err := client.Events(context.Background())
 	check(t, err)
-	// Its answer may be lost with the machine.
-	_, _ = client.Run([]byte(`{"execute":"quit"}`))
+	vm.shutDown(t)
 	if shutdown := next(t, events, "SHUTDOWN"); shutdown.Data["guest"] != false {
 		t.Fatal(shutdown)
 	}

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -25,7 +24,7 @@ func TestTheExampleWatchesEveryKind(t *testing.T) {
 			vm := kind.start(t)
 			watch := startWatch(t, program, vm.target)
 			watch.expect(t, "status: ")
-			check(t, syscall.Kill(vm.pid, syscall.SIGTERM))
+			vm.shutDown(t)
 			watch.expect(t, "SHUTDOWN map[guest:false")
 			check(t, watch.command.Wait())
 		})

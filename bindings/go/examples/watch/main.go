@@ -38,7 +38,8 @@ func watch(ctx context.Context, target string) error {
 
 	for event := range events {
 		fmt.Println(event.Event, event.Data)
-		if event.Event == "SHUTDOWN" {
+		// Of a domain that is killed only libvirt tells.
+		if event.Event == "SHUTDOWN" || event.Event == qmp.DomainStopped {
 			break
 		}
 	}
