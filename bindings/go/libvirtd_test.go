@@ -225,7 +225,8 @@ func (d *libvirtd) shutDown(t testing.TB, name string) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if err := client.Execute(context.Background(), "set-action", map[string]string{"reboot": "shutdown"}, nil); err != nil {
+	action := map[string]string{"reboot": "shutdown"}
+	if err := client.Execute(context.Background(), "set-action", action, nil); err != nil {
 		t.Fatal(err)
 	}
 	execute(t, client, "system_reset")
