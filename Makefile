@@ -24,8 +24,8 @@ HEADERS := $(patsubst include/%,%,$(wildcard include/*.h include/*.hpp include/*
 EXAMPLES := $(patsubst examples-c/%.c,$(BUILD)/%,$(wildcard examples-c/*.c))
 EXAMPLES_CXX := $(patsubst examples-cpp/%.cpp,$(BUILD)/cpp/%,$(wildcard examples-cpp/*.cpp))
 
-.PHONY: all library examples examples-cpp demo setup-demo setup-test test test-c test-cpp lint install uninstall \
-    bench-client clean
+.PHONY: all library examples examples-cpp demo setup-demo setup-test test test-c test-cpp test-go lint install \
+    uninstall bench-client clean
 
 all: library
 
@@ -58,7 +58,7 @@ demo: setup-demo
 
 test: setup-test
 	$(CARGO) test --locked
-	$(MAKE) examples examples-cpp bench-client test-c test-cpp
+	$(MAKE) examples examples-cpp bench-client test-c test-cpp test-go
 	scripts/check-install.sh $(BUILD)/check-install
 
 test-c:
@@ -70,6 +70,9 @@ test-cpp:
 	$(CARGO) build --locked
 	scripts/run-cpp-tests.sh plain $(TARGET)/debug/libqmp.so $(BUILD)/tests-cpp
 	scripts/run-cpp-tests.sh valgrind $(TARGET)/debug/libqmp.so $(BUILD)/tests-cpp
+
+test-go: library
+	scripts/test-go.sh $(BUILD)/test-go
 
 lint: setup-test
 	$(CARGO) fmt --check

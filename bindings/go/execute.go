@@ -1,0 +1,35 @@
+package qmp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+)
+
+// Execute sends a command by its name and decodes the value of "return" into result, as json.Unmarshal does; with nil
+// for a result it is not looked at. The arguments are anything that json.Marshal makes an object of, or nil. For the
+// rest see RunContext.
+//
+//	err := vm.Execute(ctx, "human-monitor-command", map[string]string{"command-line": "info version"}, &text)
+func (c *Client) Execute(ctx context.Context, command string, arguments, result any, files ...*os.File) error {
+	request, err := json.Marshal(struct {
+		Execute   string `json:"execute"`
+		Arguments any    `json:"arguments,omitempty"`
+	}{command, arguments})
+	if err != nil {
+		return fmt.Errorf("qmp: the arguments of %s: %w", command, err)
+	}
+	reply, err := c.RunContext(ctx, request, files...)
+	if err != nil || result == nil {
+		return err
+	}
+	var envelope struct{ Return json.RawMessage }
+	if err := json.Unmarshal(reply, &envelope); err != nil {
+		return fmt.Errorf("qmp: the answer to %s: %w", command, err)
+	}
+	if err := json.Unmarshal(envelope.Return, result); err != nil {
+		return fmt.Errorf("qmp: the answer to %s: %w", command, err)
+	}
+	return nil
+}

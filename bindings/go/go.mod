@@ -1,0 +1,3 @@
+module libqmp/qmp
+
+go 1.19
