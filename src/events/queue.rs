@@ -43,16 +43,21 @@ impl Load {
     pub fn admit(&mut self, len: usize, bounds: Bounds) -> bool {
         let fits = self.events < bounds.events && self.bytes.saturating_add(len) <= bounds.bytes;
         if fits {
-            self.events += 1;
-            self.bytes += len;
+            self.enter(1, len);
         }
         fits
     }
 
-    /// An event of this size has left.
-    pub fn leave(&mut self, len: usize) {
-        self.events = self.events.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(len);
+    /// Takes so many events of so many bytes in, whether they fit or not.
+    pub fn enter(&mut self, events: usize, bytes: usize) {
+        self.events += events;
+        self.bytes += bytes;
+    }
+
+    /// So many events of so many bytes have left.
+    pub fn leave(&mut self, events: usize, bytes: usize) {
+        self.events = self.events.saturating_sub(events);
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
 
@@ -138,7 +143,7 @@ impl Stream {
         Some(match self.items.pop_front()? {
             Item::Event(json, counted) => {
                 if counted {
-                    self.load.leave(json.as_bytes().len());
+                    self.load.leave(1, json.as_bytes().len());
                 }
                 json
             }

@@ -47,7 +47,9 @@ pub unsafe extern "C" fn qmp_monitor_new(
 
 /// Sets an option. "timeout": milliseconds for QMP_TIMEOUT_DEFAULT, -1 for no limit (30000); "max-message": bytes of
 /// the largest message in either direction (67108864); "max-events", "max-event-bytes": the bounds of each
-/// subscription's and stream's queue (16384 events, 33554432 bytes); "listen": "on" to wait for QEMU to dial in
+/// subscription's and stream's queue (16384 events, 33554432 bytes); "busy-poll": microseconds, to 1000000, for which a
+/// thread that waits for I/O polls before it sleeps: quicker answers for a core that is kept busy meanwhile (0; the
+/// reactor takes the largest of its monitors); "listen": "on" to wait for QEMU to dial in
 /// ("off"); "oob": "off" to do without out-of-band execution ("on"). For libvirt: "keepalive-interval": milliseconds of
 /// silence after which the daemon is sent a ping, 0 for never (5000); "keepalive-count": pings that may stay without an
 /// answer (5); "max-links": connections to one daemon, 1 to 8, of which more than one are used when machines leave
@@ -56,7 +58,7 @@ pub unsafe extern "C" fn qmp_monitor_new(
 /// the daemon, which is duplicated and connects once; "username", "password": who logs in, if the daemon asks for SASL
 /// (qmp_monitor_set_credentials has other ways; no message shows a password). For virsh: "virsh-path": the program, a
 /// path or a name on PATH ("virsh"); "virsh-session": "off" to start one virsh a command rather than to keep one
-/// ("on"). "timeout", "max-events" and "max-event-bytes" may be set at any time, the others only without a link
+/// ("on"). "timeout", "max-events", "max-event-bytes" and "busy-poll" may be set at any time, the others only without a link
 /// (STATE). Returns 0, or -1 and an error (INVALID_ARGUMENT names the options there are). Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_monitor_set(

@@ -4,12 +4,14 @@
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use slab::Slab;
 
 use super::login::CredentialsHandler;
 use super::options::Options;
 use super::seats::Seats;
+use super::texts::Texts;
 use super::{DoneHandler, EventHandler, Monitor, ReplyHandler, State};
 use crate::driver::Sink;
 use crate::error::{Code, Error, Result};
@@ -19,9 +21,6 @@ use crate::proto::request::Request;
 use crate::reactor::timers::Timers;
 use crate::sys::buffer::Buffer;
 use crate::target::Target;
-
-/// An arena that grew beyond this is given back when it has run empty.
-const KEEP_ARENA: usize = 1 << 20;
 
 /// All monitors of a reactor and all that waits.
 #[derive(Default)]
@@ -40,8 +39,12 @@ pub struct Hub {
     pub queue: VecDeque<Job>,
     /// Those of the turn that is running.
     pub batch: VecDeque<Job>,
+    /// The answers of the batch that are run in one go next.
+    pub answers: VecDeque<Job>,
     /// The texts of the events in `queue`.
-    pub arena: Vec<u8>,
+    pub texts: Texts,
+    /// How long the leader polls before it sleeps: the longest that a monitor asks for.
+    pub busy_poll: Duration,
     /// Something happened for a thread that may be asleep as the leader.
     pub disturb: bool,
 }
@@ -143,8 +146,8 @@ pub type Outcome = Result<Option<Buffer>>;
 /// A callback that is to run; `mon` is the monitor it belongs to.
 #[allow(missing_docs)]
 pub enum Job {
-    /// An event: `name` NUL `json` NUL at this place in the arena.
-    Event { mon: usize, sub: u64, at: usize, name_len: usize, json_len: usize },
+    /// So many events from `at` to `end` in the texts. `counts`: against the bounds of their subscription.
+    Events { mon: usize, sub: u64, counts: bool, at: usize, end: usize, count: usize },
     /// Events were lost in this place.
     Lost { mon: usize, sub: u64 },
     /// A request is answered.
@@ -159,12 +162,17 @@ impl Job {
     /// The monitor that it belongs to.
     pub fn mon(&self) -> usize {
         match self {
-            Job::Event { mon, .. }
+            Job::Events { mon, .. }
             | Job::Lost { mon, .. }
             | Job::Reply { mon, .. }
             | Job::Done { mon, .. }
             | Job::Farewell { mon } => *mon,
         }
+    }
+
+    /// Is it an answer, which must come?
+    fn is_answer(&self) -> bool {
+        matches!(self, Job::Reply { .. } | Job::Done { .. })
     }
 }
 
@@ -189,11 +197,14 @@ impl Sub {
         Sub { id, filter, handler: Some(handler), load: Load::default(), losses, losing: false }
     }
 
-    /// An event of this size leaves the queue. Our own do not count.
-    pub fn leave(&mut self, name: &[u8], len: usize) {
-        if !own::is_own(name) {
-            self.load.leave(len);
-        }
+    /// These events leave the queue.
+    pub fn leave(&mut self, events: usize, bytes: usize) {
+        self.load.leave(events, bytes);
+    }
+
+    /// They are in the queue again.
+    pub fn enter(&mut self, events: usize, bytes: usize) {
+        self.load.enter(events, bytes);
     }
 
     /// A loss leaves the queue.
@@ -223,6 +234,21 @@ impl Hub {
             .get_mut(handle.key())
             .filter(|mon| mon.serial == handle.serial() && !mon.freed)
             .ok_or_else(|| Error::new(Code::Canceled, "the monitor was freed"))
+    }
+
+    /// A monitor's option has changed, or it is gone.
+    pub fn refresh_busy_poll(&mut self) {
+        let longest = self.mons.iter().map(|(_, mon)| mon.options.busy_poll).max();
+        self.busy_poll = Duration::from_micros(longest.unwrap_or(0).into());
+    }
+
+    /// Takes a monitor out of the books.
+    pub fn remove(&mut self, port: usize) -> Option<Mon> {
+        let gone = self.mons.try_remove(port);
+        if gone.as_ref().is_some_and(|mon| mon.options.busy_poll > 0) {
+            self.refresh_busy_poll();
+        }
+        gone
     }
 
     /// Takes a call out and tells whoever waits how it ended.
@@ -277,17 +303,33 @@ impl Hub {
     }
 
     /// Moves what is queued into the batch that is about to run; gives the texts of its events.
-    pub fn begin_batch(&mut self) -> Vec<u8> {
+    pub fn begin_batch(&mut self) -> Texts {
         std::mem::swap(&mut self.queue, &mut self.batch);
-        std::mem::take(&mut self.arena)
+        std::mem::take(&mut self.texts)
     }
 
     /// The batch has run: its text buffer is used again.
-    pub fn end_batch(&mut self, mut texts: Vec<u8>) {
-        if self.arena.capacity() == 0 && texts.capacity() <= KEEP_ARENA {
-            texts.clear();
-            self.arena = texts;
+    pub fn end_batch(&mut self, texts: Texts) {
+        self.texts.reuse(texts);
+    }
+
+    /// Takes this answer, and those of its monitor that follow it in the batch, at most `most` in all.
+    pub fn take_answers(&mut self, first: Job, most: usize) -> VecDeque<Job> {
+        let mut answers = std::mem::take(&mut self.answers);
+        let port = first.mon();
+        answers.push_back(first);
+        while answers.len() < most && self.batch.front().is_some_and(|job| job.mon() == port && job.is_answer()) {
+            answers.extend(self.batch.pop_front());
         }
+        answers
+    }
+
+    /// Puts back the answers that did not run.
+    pub fn put_back(&mut self, mut answers: VecDeque<Job>) {
+        while let Some(job) = answers.pop_back() {
+            self.batch.push_front(job);
+        }
+        self.answers = answers;
     }
 
     /// Takes out what is queued for a monitor. Its events are dropped; the callbacks that must come are returned.
@@ -301,15 +343,15 @@ impl Hub {
             }
         }
         if self.queue.is_empty() {
-            self.arena.clear();
+            self.texts.clear();
         }
-        taken.retain(|job| matches!(job, Job::Reply { .. } | Job::Done { .. }));
+        taken.retain(Job::is_answer);
         taken
     }
 
     /// Are there callbacks of a monitor that must come?
     pub fn has_jobs(&self, port: usize) -> bool {
-        let must = |job: &Job| job.mon() == port && matches!(job, Job::Reply { .. } | Job::Done { .. });
+        let must = |job: &Job| job.mon() == port && job.is_answer();
         self.batch.iter().chain(&self.queue).any(must)
     }
 
@@ -320,11 +362,11 @@ impl Hub {
 
     /// Drops what is queued for one subscription.
     pub fn drop_events(&mut self, port: usize, id: u64) {
-        let keep = |job: &Job| !matches!(job, Job::Event { mon, sub, .. } | Job::Lost { mon, sub } if (*mon, *sub) == (port, id));
+        let keep = |job: &Job| !matches!(job, Job::Events { mon, sub, .. } | Job::Lost { mon, sub } if (*mon, *sub) == (port, id));
         self.batch.retain(keep);
         self.queue.retain(keep);
         if self.queue.is_empty() {
-            self.arena.clear();
+            self.texts.clear();
         }
     }
 }
@@ -348,15 +390,27 @@ impl Sink for Hub {
     fn event(&mut self, port: usize, name: &[u8], json: &[u8]) {
         let Some(mon) = self.mons.get_mut(port).filter(|mon| !mon.freed) else { return };
         let bounds = mon.options.bounds;
+        // Our own have room always.
+        let counts = !own::is_own(name);
         let mut place = None;
-        for sub in mon.subs.iter_mut().filter(|sub| sub.filter.passes(name)) {
-            if own::is_own(name) || sub.load.admit(json.len(), bounds) {
-                let at = *place.get_or_insert_with(|| write(&mut self.arena, name, json));
-                sub.losing = false;
-                let (name_len, json_len) = (name.len(), json.len());
-                self.queue.push_back(Job::Event { mon: port, sub: sub.id, at, name_len, json_len });
-            } else if sub.lose(Loss::new(Some(1))) {
-                self.queue.push_back(Job::Lost { mon: port, sub: sub.id });
+        for sub in mon.subs.iter_mut().filter(|sub| !counts || sub.filter.passes(name)) {
+            if counts && !sub.load.admit(json.len(), bounds) {
+                if sub.lose(Loss::new(Some(1))) {
+                    self.queue.push_back(Job::Lost { mon: port, sub: sub.id });
+                }
+                continue;
+            }
+            sub.losing = false;
+            let Some(at) = *place.get_or_insert_with(|| self.texts.push(name, json)) else { continue };
+            let place = self.texts.end();
+            match self.queue.back_mut() {
+                Some(Job::Events { mon, sub: other, counts: same, end, count, .. })
+                    if (*mon, *other, *same, *end) == (port, sub.id, counts, at) =>
+                {
+                    *end = place;
+                    *count += 1;
+                }
+                _ => self.queue.push_back(Job::Events { mon: port, sub: sub.id, counts, at, end: place, count: 1 }),
             }
         }
         for &key in &mon.streams {
@@ -402,17 +456,6 @@ impl Sink for Hub {
         }
         self.refresh_streams(port);
     }
-}
-
-/// Writes `name` NUL `json` NUL, and says where.
-fn write(arena: &mut Vec<u8>, name: &[u8], json: &[u8]) -> usize {
-    let at = arena.len();
-    arena.reserve(name.len() + json.len() + 2);
-    arena.extend_from_slice(name);
-    arena.push(0);
-    arena.extend_from_slice(json);
-    arena.push(0);
-    at
 }
 
 fn show(stream: &mut Stream, state: State) {

@@ -74,6 +74,9 @@ impl Monitor {
             mon.adopted = adopted.map_err(|why| self.named(why, ""))?;
         }
         mon.options = options;
+        if option == "busy-poll" {
+            shared.hub.refresh_busy_poll();
+        }
         Ok(())
     }
 
@@ -125,6 +128,7 @@ impl Monitor {
         let port = self.key();
         let Ok(mon) = shared.hub.mon(&self) else { return };
         mon.freed = true;
+        reactor.halt_callbacks();
         shared.cut(port, Error::new(Code::Canceled, "the monitor was freed"));
         shared.close_streams(port);
         shared.shares = shared.shares.saturating_sub(1);
@@ -139,7 +143,7 @@ impl Monitor {
             reactor.settle(&mut shared);
             shared = reactor.await_callbacks(shared, port);
             let jobs = shared.hub.take_jobs(port);
-            let gone = shared.hub.mons.try_remove(port);
+            let gone = shared.hub.remove(port);
             if jobs.is_empty() {
                 drop(shared);
                 callback(|| self.say_farewell(jobs, gone));

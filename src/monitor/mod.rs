@@ -17,6 +17,7 @@ pub mod seats;
 mod shared;
 pub mod stream;
 mod subscribe;
+mod texts;
 mod turn;
 mod worker;
 
@@ -50,6 +51,8 @@ pub struct Reactor {
     waker: OnceLock<Bell>,
     /// Set by `wake`, consumed by `turn` alone.
     wake: AtomicBool,
+    /// Set by `halt_callbacks`, looked at between two callbacks.
+    halt: AtomicBool,
     /// mio's epoll descriptor, which lives as long as this.
     epoll: i32,
 }
@@ -145,6 +148,7 @@ impl Reactor {
             role: Condvar::new(),
             waker: OnceLock::new(),
             wake: AtomicBool::new(false),
+            halt: AtomicBool::new(false),
             epoll,
         }))
     }

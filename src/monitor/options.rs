@@ -16,6 +16,8 @@ pub struct Options {
     pub max_message: usize,
     /// The bounds of each subscription and stream.
     pub bounds: Bounds,
+    /// Who waits polls for so many microseconds before it sleeps.
+    pub busy_poll: u32,
     /// Wait for QEMU to dial in, rather than dial.
     pub listen: bool,
     /// Enable out-of-band execution where QEMU offers it.
@@ -46,6 +48,7 @@ impl Default for Options {
             timeout: Some(30_000),
             max_message: 64 << 20,
             bounds: Bounds { events: 16_384, bytes: 32 << 20 },
+            busy_poll: 0,
             listen: false,
             oob: true,
             keepalive_interval: 5000,
@@ -76,11 +79,12 @@ type Setter = fn(&mut Options, &str) -> std::result::Result<(), String>;
 const LONG: usize = i32::MAX as usize;
 
 /// Every option: its name, when it may be set, and how its value is read.
-const TABLE: [(&str, When, Setter); 15] = [
+const TABLE: [(&str, When, Setter); 16] = [
     ("timeout", When::Always, |o, v| timeout(v).map(|t| o.timeout = t)),
     ("max-message", When::Unlinked, |o, v| number(v, 1024, 1 << 30).map(|n| o.max_message = n)),
     ("max-events", When::Always, |o, v| number(v, 1, 1 << 30).map(|n| o.bounds.events = n)),
     ("max-event-bytes", When::Always, |o, v| number(v, 1, 1 << 30).map(|n| o.bounds.bytes = n)),
+    ("busy-poll", When::Always, |o, v| number(v, 0, 1_000_000).map(|n| o.busy_poll = n as u32)),
     ("listen", When::Unlinked, |o, v| switch(v).map(|on| o.listen = on)),
     ("oob", When::Unlinked, |o, v| switch(v).map(|on| o.oob = on)),
     ("keepalive-interval", When::Unlinked, |o, v| number(v, 0, LONG).map(|n| o.keepalive_interval = n as u32)),
@@ -185,6 +189,7 @@ mod tests {
             ("max-message", &["1024", "1073741824"], &["1023", "0", "64M", "99999999999999999999"]),
             ("max-events", &["1"], &["0", "x"]),
             ("max-event-bytes", &["1"], &["0", "1.5"]),
+            ("busy-poll", &["0", "200", "1000000"], &["-1", "1000001", "200us"]),
             ("listen", &["on", "off"], &["ON", "1", ""]),
             ("oob", &["on", "off"], &["yes"]),
             ("keepalive-interval", &["0", "200"], &["-1", "5s", "2147483648"]),

@@ -115,8 +115,9 @@ impl Reactor {
             shared.mask();
             shared.asleep = Some(Sleep { until: until.earliest(shared.first_deadline()), turns });
         }
+        let busy_poll = shared.hub.busy_poll;
         drop(shared);
-        let waited = lead.wait(timeout);
+        let waited = lead.wait_busily(busy_poll, timeout);
         let mut shared = self.lock()?;
         shared.asleep = None;
         {

@@ -36,6 +36,7 @@ impl Monitor {
         };
         let gone = mon.subs.remove(at);
         shared.hub.drop_events(self.key(), id);
+        self.reactor().halt_callbacks();
         self.reactor().settle(&mut shared);
         drop(shared);
         // Without a handler in it the callback runs now, and its dispatcher drops it.

@@ -5,15 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::hub::Job;
+use super::hub::{Job, Sub};
 use super::inside::{callback, in_callback, this_thread};
 use super::roles::{Awaited, Until};
 use super::shared::{Guard, Shared};
-use super::{Monitor, Reactor, Timeout};
+use super::texts::Texts;
+use super::{EventHandler, Monitor, Reactor, Timeout};
 use crate::error::{Code, Error, Result};
 use crate::events::own;
 use crate::events::queue::Loss;
 use crate::sys::text::Text;
+
+/// At most so many callbacks run before the lock is taken again.
+const AT_ONCE: usize = 64;
 
 impl Reactor {
     /// Does the work there is, waiting for some at most this long, and runs callbacks. Tells how many ran.
@@ -116,10 +120,18 @@ impl Reactor {
 
     /// Waits until a role was given up, a callback has run, or the library's thread has ended. Look again afterwards.
     pub(super) fn await_role<'a>(&self, mut shared: Guard<'a>) -> Guard<'a> {
+        // One callback is waited for, not all that are alike.
+        self.halt_callbacks();
         shared.role_waiters += 1;
         shared = self.role.wait(shared).unwrap_or_else(std::sync::PoisonError::into_inner);
         shared.role_waiters -= 1;
         shared
+    }
+
+    /// What is queued has changed its meaning, or somebody waits: of the callbacks that run in one go, the one that runs now
+    /// is the last. To be called with the lock held.
+    pub(super) fn halt_callbacks(&self) {
+        self.halt.store(true, Ordering::Relaxed);
     }
 
     /// Wakes those who wait for a role or for the end of a callback: they look again.
@@ -167,11 +179,12 @@ impl Reactor {
         self.settle(&mut shared);
         let mut count = 0;
         loop {
-            // It stays in the batch meanwhile: who frees its monitor finds it there.
+            // They stay in the batch meanwhile: who frees their monitor finds them there.
             shared = self.await_callback(shared);
             let Some(job) = shared.hub.batch.pop_front() else { break };
-            count += usize::from(!matches!(job, Job::Farewell { .. }));
-            shared = self.run_job(shared, job, &texts);
+            let ran;
+            (shared, ran) = self.run_job(shared, job, &texts);
+            count += ran;
         }
         shared.hub.end_batch(texts);
         // Monitors freed in these callbacks: the rest of them runs at the end of this turn.
@@ -188,7 +201,7 @@ impl Reactor {
     fn run_farewell<'a>(&'a self, mut shared: Guard<'a>, port: usize) -> (Guard<'a>, usize) {
         let jobs = shared.hub.take_jobs(port);
         let count = jobs.len();
-        let gone = shared.hub.mons.try_remove(port);
+        let gone = shared.hub.remove(port);
         let Some(keep) = gone.as_ref().and_then(|mon| mon.keep.clone()) else { return (shared, count) };
         (self.unlocked(shared, port, || keep.say_farewell(jobs, gone)), count)
     }
@@ -201,80 +214,134 @@ impl Reactor {
         shared
     }
 
-    fn run_job<'a>(&'a self, mut shared: Guard<'a>, job: Job, texts: &[u8]) -> Guard<'a> {
+    /// Runs this job, and with it the answers of the same monitor that follow it. Tells how many callbacks that were.
+    fn run_job<'a>(&'a self, mut shared: Guard<'a>, job: Job, texts: &Texts) -> (Guard<'a>, usize) {
         let port = job.mon();
-        let Some(mon) = shared.hub.mons.get_mut(port) else { return shared };
+        let Some(mon) = shared.hub.mons.get_mut(port) else { return (shared, 0) };
         if let Job::Farewell { .. } = job {
-            return self.run_farewell(shared, port).0;
+            return self.run_farewell(shared, port);
         }
-        let Some(handle) = mon.handle.upgrade() else { return shared };
-        if mon.freed && matches!(job, Job::Event { .. } | Job::Lost { .. }) {
-            // Freed in a callback: its answers still come, events do not.
-            return shared;
-        }
+        let Some(handle) = mon.handle.upgrade() else { return (shared, 0) };
         match job {
-            Job::Event { sub, at, name_len, json_len, .. } => {
-                let name = text(texts, at, name_len);
-                let json = text(texts, at + name_len + 1, json_len);
-                if let Some(entry) = mon.subs.iter_mut().find(|entry| entry.id == sub) {
-                    entry.leave(name.as_bytes(), json_len);
-                    return self.run_event(shared, &handle, sub, name, json);
-                }
+            Job::Events { sub, counts, at, end, count, .. } => {
+                let run = Run { counts, at, end, count };
+                self.run_sub(shared, &handle, sub, |shared, handler| {
+                    self.run_events(shared, &handle, sub, run, texts, handler)
+                })
             }
             Job::Lost { sub, .. } => {
-                if let Some(entry) = mon.subs.iter_mut().find(|entry| entry.id == sub) {
-                    let loss: Loss = entry.take_loss();
-                    let mut json = loss.json();
-                    json.push(0);
-                    let mut name = own::EVENTS_LOST.as_bytes().to_vec();
-                    name.push(0);
-                    let (name, json) = (text(&name, 0, name.len() - 1), text(&json, 0, json.len() - 1));
-                    return self.run_event(shared, &handle, sub, name, json);
-                }
+                self.run_sub(shared, &handle, sub, |shared, handler| self.run_loss(shared, &handle, sub, handler))
             }
-            Job::Reply { handler, outcome, .. } => {
-                return self.unlocked(shared, port, || handler(&handle, outcome));
-            }
-            Job::Done { handler, outcome, .. } => {
-                return self.unlocked(shared, port, || handler(&handle, outcome));
-            }
-            Job::Farewell { .. } => {}
+            answer => self.run_answers(shared, &handle, answer),
         }
-        shared
     }
 
-    fn run_event<'a>(
+    fn run_answers<'a>(&'a self, mut shared: Guard<'a>, handle: &Arc<Monitor>, first: Job) -> (Guard<'a>, usize) {
+        let mut answers = shared.hub.take_answers(first, AT_ONCE);
+        let mut ran = 0;
+        self.halt.store(false, Ordering::Relaxed);
+        shared = self.unlocked(shared, handle.key(), || {
+            while let Some(job) = answers.pop_front() {
+                ran += 1;
+                match job {
+                    Job::Reply { handler, outcome, .. } => handler(handle, outcome),
+                    Job::Done { handler, outcome, .. } => handler(handle, outcome),
+                    Job::Events { .. } | Job::Lost { .. } | Job::Farewell { .. } => {}
+                }
+                if self.halt.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        shared.hub.put_back(answers);
+        (shared, ran)
+    }
+
+    /// Takes the handler of a subscription for as long as `run` takes, if it is still there.
+    fn run_sub<'a>(
         &'a self,
         mut shared: Guard<'a>,
         handle: &Arc<Monitor>,
         sub: u64,
-        name: Text<'_>,
-        json: Text<'_>,
-    ) -> Guard<'a> {
-        let find = |shared: &mut Guard<'a>| {
-            let mon = shared.hub.mons.get_mut(handle.key()).filter(|mon| mon.serial == handle.serial())?;
-            mon.subs.iter().position(|entry| entry.id == sub)
+        run: impl FnOnce(Guard<'a>, &mut EventHandler) -> (Guard<'a>, usize),
+    ) -> (Guard<'a>, usize) {
+        let Some(handler) = entry(&mut shared, handle, sub).and_then(|entry| entry.handler.take()) else {
+            return (shared, 0);
         };
-        let Some(at) = find(&mut shared) else { return shared };
-        let Some(mut handler) = shared.hub.mons.get_mut(handle.key()).and_then(|mon| mon.subs[at].handler.take())
-        else {
-            return shared;
-        };
-        shared = self.unlocked(shared, handle.key(), || handler(handle, name, json));
-        match find(&mut shared) {
-            Some(at) => {
-                if let Some(mon) = shared.hub.mons.get_mut(handle.key()) {
-                    mon.subs[at].handler = Some(handler);
-                }
-                shared
-            }
-            None => {
-                // Unsubscribed meanwhile: this was its last call.
-                drop(shared);
-                callback(|| drop(handler));
-                self.lock_to_end()
-            }
+        let mut handler = handler;
+        let ran;
+        (shared, ran) = run(shared, &mut handler);
+        if let Some(entry) = entry(&mut shared, handle, sub) {
+            entry.handler = Some(handler);
+            return (shared, ran);
         }
+        // Unsubscribed meanwhile, or freed: this was its last call.
+        drop(shared);
+        callback(|| drop(handler));
+        (self.lock_to_end(), ran)
+    }
+
+    fn run_loss<'a>(
+        &'a self,
+        mut shared: Guard<'a>,
+        handle: &Arc<Monitor>,
+        sub: u64,
+        handler: &mut EventHandler,
+    ) -> (Guard<'a>, usize) {
+        let Some(entry) = entry(&mut shared, handle, sub) else { return (shared, 0) };
+        let loss: Loss = entry.take_loss();
+        let with_nul = |text: &[u8]| [text, b"\0"].concat();
+        let (name, json) = (with_nul(own::EVENTS_LOST.as_bytes()), with_nul(&loss.json()));
+        (self.unlocked(shared, handle.key(), || handler(handle, Text::new(&name), Text::new(&json))), 1)
+    }
+
+    /// Runs some of these events; the others stand in front of the batch again.
+    fn run_events<'a>(
+        &'a self,
+        mut shared: Guard<'a>,
+        handle: &Arc<Monitor>,
+        sub: u64,
+        mut run: Run,
+        texts: &Texts,
+        handler: &mut EventHandler,
+    ) -> (Guard<'a>, usize) {
+        let port = handle.key();
+        let bound = shared.hub.mons.get(port).map_or(0, |mon| mon.options.bounds.events);
+        // What runs has left the queue: of a short one not many at once may, or its bound would mean little.
+        let some = run.count.min((bound / AT_ONCE).clamp(1, AT_ONCE));
+        let bytes = |mut at: usize, count: usize| {
+            let mut bytes = 0;
+            for _ in 0..count {
+                let Some(event) = texts.get(at) else { break };
+                (bytes, at) = (bytes + event.json.as_bytes().len(), event.next);
+            }
+            bytes
+        };
+        let Some(books) = entry(&mut shared, handle, sub) else { return (shared, 0) };
+        if run.counts {
+            books.leave(some, bytes(run.at, some));
+        }
+        let mut ran = 0;
+        self.halt.store(false, Ordering::Relaxed);
+        shared = self.unlocked(shared, port, || {
+            while ran < some {
+                let Some(event) = texts.get(run.at) else { break };
+                ran += 1;
+                run.at = event.next;
+                handler(handle, event.name, event.json);
+                if self.halt.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        run.count -= ran;
+        let Some(books) = entry(&mut shared, handle, sub).filter(|_| run.count > 0) else { return (shared, ran) };
+        if run.counts && ran < some {
+            books.enter(some - ran, bytes(run.at, some - ran));
+        }
+        let Run { counts, at, end, count } = run;
+        shared.hub.batch.push_front(Job::Events { mon: port, sub, counts, at, end, count });
+        (shared, ran)
     }
 
     /// Waits until no callback runs: one runs at a time, although a thread that frees a monitor is no dispatcher.
@@ -303,7 +370,17 @@ impl Reactor {
     }
 }
 
-/// The text of this length, with the NUL behind it.
-fn text(texts: &[u8], at: usize, len: usize) -> Text<'_> {
-    Text::new(texts.get(at..at + len + 1).unwrap_or_default())
+/// Events of one subscription, one behind the other in the texts.
+struct Run {
+    counts: bool,
+    at: usize,
+    end: usize,
+    count: usize,
+}
+
+/// A subscription, unless it has ended, or its monitor was freed: in a callback, after which answers still come, but no
+/// events.
+fn entry<'a>(shared: &'a mut Guard<'_>, handle: &Arc<Monitor>, sub: u64) -> Option<&'a mut Sub> {
+    let mon = shared.hub.mons.get_mut(handle.key()).filter(|mon| mon.serial == handle.serial() && !mon.freed)?;
+    mon.subs.iter_mut().find(|entry| entry.id == sub)
 }

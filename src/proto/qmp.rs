@@ -142,20 +142,18 @@ impl<F> Qmp<F> {
 
     /// Sends a request, or queues it if all places are taken. Only in phase [`Phase::Ready`].
     pub fn submit(&mut self, call: u32, request: &Arc<Request>, value_only: bool, attachment: Option<F>) -> Result<()> {
-        let request = Arc::clone(request);
         if request.out_of_band() && !self.oob {
             return Err(Error::new(
                 Code::Unsupported,
                 "exec-oob needs out-of-band execution, which is not enabled here",
             ));
         }
-        let queued = Queued { call, request, value_only, attachment };
         // What has to wait keeps its order; out-of-band commands overtake it, unless they would carry a descriptor too.
-        let overtakes = queued.request.out_of_band() && queued.attachment.is_none();
-        if overtakes || (self.queue.is_empty() && self.may_go(&queued)) {
-            self.place(queued);
+        let overtakes = request.out_of_band() && attachment.is_none();
+        if overtakes || (self.queue.is_empty() && self.may_go(request, attachment.is_some())) {
+            self.place(call, request, value_only, attachment);
         } else {
-            self.queue.push_back(queued);
+            self.queue.push_back(Queued { call, request: Arc::clone(request), value_only, attachment });
         }
         Ok(())
     }
@@ -195,15 +193,15 @@ impl<F> Qmp<F> {
 
     /// Is there a place for it? QEMU keeps the descriptors of the latest message that had some, and with out-of-band
     /// execution it reads ahead: a second command with descriptors would take away those of the first.
-    fn may_go(&self, queued: &Queued<F>) -> bool {
-        let room = !self.oob || queued.request.out_of_band() || self.slots.in_band() < MAX_IN_BAND;
-        room && !(queued.attachment.is_some() && self.slots.any_attached())
+    fn may_go(&self, request: &Request, attached: bool) -> bool {
+        let room = !self.oob || request.out_of_band() || self.slots.in_band() < MAX_IN_BAND;
+        room && !(attached && self.slots.any_attached())
     }
 
-    fn place(&mut self, queued: Queued<F>) {
-        let Queued { call, request, value_only, attachment } = queued;
+    fn place(&mut self, call: u32, request: &Arc<Request>, value_only: bool, attachment: Option<F>) {
         let out_of_band = request.out_of_band();
-        let id = self.slots.take(call, Some(Arc::clone(&request)), value_only, out_of_band);
+        let with_id = request.id().is_some().then(|| Arc::clone(request));
+        let id = self.slots.take(call, with_id, value_only, out_of_band);
         let attached = attachment.is_some();
         let span = self.out.push(&[request.body(), b",\"id\":", Decimal::new(id).digits(), b"}\n"], attachment);
         self.slots.set_span(span, attached);
@@ -211,9 +209,9 @@ impl<F> Qmp<F> {
 
     /// Puts queued requests on the wire while there are places.
     fn refill(&mut self) {
-        while self.queue.front().is_some_and(|queued| self.may_go(queued)) {
-            let Some(queued) = self.queue.pop_front() else { return };
-            self.place(queued);
+        while self.queue.front().is_some_and(|queued| self.may_go(&queued.request, queued.attachment.is_some())) {
+            let Some(Queued { call, request, value_only, attachment }) = self.queue.pop_front() else { return };
+            self.place(call, &request, value_only, attachment);
         }
     }
 

@@ -35,7 +35,7 @@ pub struct Slot {
     id: u32,
     /// Who waits for it.
     pub call: u32,
-    /// What was asked; the caller's id is in it. `None` for a request of our own.
+    /// What was asked, if the caller's id is in it.
     pub request: Option<Arc<Request>>,
     /// Does the caller want the whole reply, or the value of `return`?
     pub value_only: bool,
@@ -92,7 +92,11 @@ impl Slots {
     }
 
     fn place(&self, id: u64) -> Option<usize> {
-        self.slots.iter().position(|slot| u64::from(slot.id) == id)
+        // In order, as a rule.
+        match self.slots.front() {
+            Some(first) if u64::from(first.id) == id => Some(0),
+            _ => self.slots.iter().position(|slot| u64::from(slot.id) == id),
+        }
     }
 
     /// Is this the id of a request on the wire?
@@ -102,7 +106,6 @@ impl Slots {
 
     /// Takes the request with this id out. Gives it back if somebody still waits for it.
     pub fn release(&mut self, id: u64) -> Option<Slot> {
-        // In order, as a rule.
         let slot = match self.place(id)? {
             0 => self.slots.pop_front()?,
             place => self.slots.remove(place)?,

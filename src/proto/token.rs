@@ -72,17 +72,27 @@ pub(super) fn skip_plain(buf: &[u8], pos: usize) -> usize {
 
 /// The first byte from here on that is no printable ASCII (a control character, or a byte of 0x80 and above; DEL passes);
 /// or the end.
-pub(super) fn skip_text(buf: &[u8], mut pos: usize) -> usize {
-    // As a signed number every other byte is small.
-    let is_text = |byte: u8| byte as i8 >= 0x20;
-    // A long line in blocks that compilers make vector instructions of.
-    while let Some(block) = buf.get(pos..).and_then(|rest| rest.first_chunk::<128>()) {
+pub(super) fn skip_text(buf: &[u8], pos: usize) -> usize {
+    // A long line in blocks that compilers make vector instructions of, and what is left of it in smaller ones.
+    let pos = skip_blocks::<32>(buf, skip_blocks::<128>(buf, pos));
+    skip(buf, pos, |word| word.wrapping_sub(each(b' ')) | word, is_text)
+}
+
+/// As a signed number every other byte is small.
+fn is_text(byte: u8) -> bool {
+    byte as i8 >= 0x20
+}
+
+/// Behind the last whole block from here on that is printable ASCII.
+#[inline(always)]
+fn skip_blocks<const N: usize>(buf: &[u8], mut pos: usize) -> usize {
+    while let Some(block) = buf.get(pos..).and_then(|rest| rest.first_chunk::<N>()) {
         if !block.iter().fold(true, |text, byte| text & is_text(*byte)) {
             break;
         }
-        pos = pos.wrapping_add(128);
+        pos = pos.wrapping_add(N);
     }
-    skip(buf, pos, |word| word.wrapping_sub(each(b' ')) | word, is_text)
+    pos
 }
 
 /// How many decimal digits stand at the front.

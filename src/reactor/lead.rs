@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Registry};
 
@@ -32,6 +32,25 @@ impl Lead {
                 Ok(())
             }
             other => other,
+        }
+    }
+
+    /// Like [`Lead::wait`], but looks again and again for so long before it sleeps.
+    pub fn wait_busily(&mut self, busily: Duration, timeout: Option<Duration>) -> io::Result<()> {
+        if busily.is_zero() || timeout == Some(Duration::ZERO) {
+            return self.wait(timeout);
+        }
+        let begin = Instant::now();
+        let enough = timeout.map_or(busily, |timeout| timeout.min(busily));
+        loop {
+            self.wait(Some(Duration::ZERO))?;
+            let passed = begin.elapsed();
+            if !self.events.is_empty() || timeout.is_some_and(|timeout| passed >= timeout) {
+                return Ok(());
+            }
+            if passed >= enough {
+                return self.wait(timeout.map(|timeout| timeout - passed));
+            }
         }
     }
 

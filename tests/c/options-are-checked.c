@@ -26,14 +26,15 @@ static void wrong_moment(qmp_monitor *monitor, const char *option, const char *v
 
 int main(void)
 {
-    static const char *const known[] = {"timeout", "max-message", "max-events", "max-event-bytes", "listen", "oob"};
+    static const char *const known[] = {"timeout", "max-message", "max-events", "max-event-bytes", "listen", "oob",
+                                        "busy-poll"};
     static const char *const numbers_bad[] = {"", "x", "-7", "1.5", "1k", " 1", "99999999999999999999999"};
     struct peer *peer = peer_start(PEER_UNIX, script_echo, NULL);
     qmp_monitor *monitor = NEW(peer_target(peer));
     qmp_error *error = NULL;
 
     CHECK_INT(qmp_monitor_set(monitor, "colour", "red", &error), -1);
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         CHECK_HAS(qmp_error_message(error), known[i]);
     }
     CHECK_ERROR(error, INVALID_ARGUMENT, "colour");
@@ -45,6 +46,8 @@ int main(void)
     }
     refused(monitor, "listen", "maybe");
     refused(monitor, "oob", "");
+    refused(monitor, "busy-poll", "1000001");
+    accepted(monitor, "busy-poll", "1");
     accepted(monitor, "timeout", "5000");
     accepted(monitor, "max-message", "1048576");
     accepted(monitor, "max-events", "10");
