@@ -1,25 +1,20 @@
 # libqmp: `make` builds it, `make demo` shows it, `make test` tests it, `make install` installs it.
 
-PREFIX = /usr/local
-EXEC_PREFIX = $(PREFIX)
-LIBDIR = $(EXEC_PREFIX)/lib
-INCLUDEDIR = $(PREFIX)/include
-DESTDIR =
-
 CARGO = cargo
 CC = cc
 CFLAGS = -O2 -g
-INSTALL = install
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-SOVERSION := 0
+# The shared library's own, whose home is Cargo.toml; its first number is the soname's.
+LIBRARY_VERSION := $(shell sed -n '/^\[package.metadata.capi.library\]/,/^$$/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+SOVERSION := $(firstword $(subst ., ,$(LIBRARY_VERSION)))
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 BUILD := $(TARGET)/make
 PEDANTIC := -Wall -Wextra -Wpedantic -Werror
 EXAMPLES := $(patsubst examples-c/%.c,$(BUILD)/%,$(wildcard examples-c/*.c))
 
-.PHONY: all library examples demo setup-demo setup-test test test-c lint install uninstall bench-client clean
+.PHONY: all library examples demo setup-demo setup-test test test-c lint bench-client clean
 
 all: library
 
@@ -46,7 +41,7 @@ demo: setup-demo
 test: setup-test
 	$(CARGO) test --locked
 	$(MAKE) examples bench-client test-c
-	scripts/check-install.sh $(BUILD)/check-install
+	$(MAKE) check-install
 
 test-c:
 	$(CARGO) build --locked
@@ -69,24 +64,8 @@ bench-client: library
 	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(PEDANTIC) -Iinclude -o $(BUILD)/bench-client benches/bench-client.c \
 	    -L$(RELEASE) -lqmp -Wl,-rpath,$(abspath $(BUILD))
 
-# Builds only what was never built: root, who installs as a rule, need not have cargo, and leaves no files of his here.
-$(RELEASE)/libqmp.so:
-	$(MAKE) library
-
-install: $(RELEASE)/libqmp.so
-	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig
-	$(INSTALL) -m 644 include/libqmp.h $(DESTDIR)$(INCLUDEDIR)/libqmp.h
-	$(INSTALL) -m 755 $(RELEASE)/libqmp.so $(DESTDIR)$(LIBDIR)/libqmp.so.$(VERSION)
-	ln -sf libqmp.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libqmp.so.$(SOVERSION)
-	ln -sf libqmp.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libqmp.so
-	$(INSTALL) -m 644 $(RELEASE)/libqmp.a $(DESTDIR)$(LIBDIR)/libqmp.a
-	sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@includedir@|$(INCLUDEDIR)|; s|@version@|$(VERSION)|' \
-	    libqmp.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc
-	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc
-
-uninstall:
-	rm -f $(DESTDIR)$(INCLUDEDIR)/libqmp.h $(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc $(DESTDIR)$(LIBDIR)/libqmp.a \
-	    $(DESTDIR)$(LIBDIR)/libqmp.so $(DESTDIR)$(LIBDIR)/libqmp.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libqmp.so.$(VERSION)
-
 clean:
 	$(CARGO) clean
+
+include packaging/install.mk
+include packaging/packaging.mk

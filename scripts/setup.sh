@@ -22,7 +22,7 @@ demo)
 test)
     needed=$(printf '%s\n' "$compilers" "$qemu" "$libvirt" "g++ g++" "clang clang" "pkg-config pkg-config" \
         "valgrind valgrind" "nm binutils" "git git" "saslpasswd2 sasl2-bin libsasl2-modules libsasl2-modules-db" \
-        "sshd openssh-server" "ssh openssh-client" "nc netcat-openbsd")
+        "sshd openssh-server" "ssh openssh-client" "nc netcat-openbsd" "cmake cmake" "meson meson")
     wished=
     ;;
 *)

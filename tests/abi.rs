@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-/// What rustc wants beside libqmp.a: in libqmp.pc.in, and asked for by `--print native-static-libs`.
-const STATIC_LIBS: &str = "-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc";
+/// What libqmp.a needs beside it, in libqmp.pc.in: what `--print native-static-libs` says, but for what compilers add.
+const STATIC_LIBS: &str = "-lutil -lrt -lpthread -lm -ldl";
 
 /// Runs a tool. A missing one is a loud skip, and a failure where nothing may be skipped.
 fn tool(name: &str, args: &[&str]) -> Option<Output> {
@@ -118,7 +118,7 @@ fn the_pkg_config_file_has_what_linking_needs() {
     }
     assert!(template.contains(&format!("Libs.private: {STATIC_LIBS}")), "libqmp.pc.in: the static libraries differ");
     let folder = scratch("pc");
-    let filled = ["prefix", "libdir", "includedir"]
+    let filled = ["prefix", "exec_prefix", "libdir", "includedir"]
         .iter()
         .fold(template, |text, name| text.replace(&format!("@{name}@"), &format!("/{name}")))
         .replace("@version@", env!("CARGO_PKG_VERSION"));
