@@ -65,7 +65,7 @@ fn the_header_compiles_alone_in_every_language() {
 #[test]
 fn the_header_declares_what_the_library_exports_and_says_since_when() {
     let header = fs::read_to_string(format!("{ROOT}/include/libqmp.h")).unwrap();
-    let symbols = fs::read_to_string(format!("{ROOT}/tests/data/symbols.txt")).unwrap();
+    let symbols = fs::read_to_string(format!("{ROOT}/abi/symbols")).unwrap();
     for symbol in symbols.lines() {
         let declaration =
             |line: &&str| !line.starts_with('/') && !line.starts_with(" *") && line.contains(&format!("{symbol}("));
@@ -90,13 +90,13 @@ fn exactly_the_reviewed_symbols_are_exported() {
     let Some(output) = tool("nm", &["-D", "--defined-only", "--format=posix", &library]) else { return };
     let exported: BTreeSet<String> =
         text(&output).lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
-    let reviewed = fs::read_to_string(format!("{ROOT}/tests/data/symbols.txt")).unwrap();
+    let reviewed = fs::read_to_string(format!("{ROOT}/abi/symbols")).unwrap();
     let reviewed: BTreeSet<String> = reviewed.lines().map(str::to_owned).collect();
     let new: Vec<_> = exported.difference(&reviewed).collect();
     let gone: Vec<_> = reviewed.difference(&exported).collect();
     assert!(
         new.is_empty() && gone.is_empty(),
-        "the exported symbols changed: new {new:?}, gone {gone:?}. If that is meant, change tests/data/symbols.txt; a \
+        "the exported symbols changed: new {new:?}, gone {gone:?}. If that is meant, change abi/symbols; a \
          symbol that goes needs a new soname."
     );
 }
