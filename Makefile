@@ -16,7 +16,7 @@ EXAMPLES := $(patsubst examples-c/%.c,$(BUILD)/%,$(wildcard examples-c/*.c))
 
 .PHONY: all library examples demo setup-demo setup-test test test-c lint bench-client clean
 
-all: library
+all: library man
 
 library:
 	$(CARGO) build --release --locked

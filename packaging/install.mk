@@ -21,6 +21,8 @@ STRIP = strip
 HEADERS = $(patsubst include/%,%,$(wildcard include/*.h include/*.hpp include/libqmp/*.hpp))
 DOCUMENTS = README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT $(wildcard docs/*.md)
 EXAMPLE_SOURCES = $(wildcard examples-c/*.c)
+# A page for the library, each function and each type of a callback.
+MAN_PAGES = libqmp $(shell cat abi/symbols) $(shell grep '^typedef' include/libqmp.h | grep -o 'qmp_[a-z_]*_cb')
 # libqmp.pc.in says what libqmp.a needs beside it.
 STATIC_LIBS := $(shell sed -n 's/^Libs.private: //p' libqmp.pc.in)
 LIBRARY_FILE = libqmp.so.$(LIBRARY_VERSION)
@@ -40,6 +42,7 @@ FILL = sed -e 's|@prefix@|$(PREFIX)|; s|@exec_prefix@|$(PC_EXEC_PREFIX)|; s|@lib
 # What is installed, but for the libraries and their links.
 INSTALLED = $(addprefix $(INCLUDEDIR)/,$(HEADERS)) $(PKGCONFIGDIR)/libqmp.pc \
     $(CMAKEDIR)/libqmpConfig.cmake $(CMAKEDIR)/libqmpConfigVersion.cmake \
+    $(MAN_PAGES:%=$(MANDIR)/man3/%.3) \
     $(addprefix $(DOCDIR)/,$(notdir $(DOCUMENTS)) $(EXAMPLE_SOURCES:examples-c/%=examples/%))
 LIBRARIES = $(LIBRARY_FILE) libqmp.so.$(SOVERSION) libqmp.so libqmp.a
 # Folders that are ours alone, the inner ones first.
@@ -50,9 +53,11 @@ OWN_FOLDERS = $(CMAKEDIR) $(DOCDIR)/examples $(DOCDIR) $(INCLUDEDIR)/libqmp
 # Builds only what was never built: no files of root's in a user's build folder.
 $(RELEASE)/libqmp.so:
 	$(MAKE) library
+$(BUILD)/man/libqmp.3:
+	$(MAKE) man
 
-install: $(RELEASE)/libqmp.so
-	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(PKGCONFIGDIR) $(CMAKEDIR) $(DOCDIR)/examples)
+install: $(RELEASE)/libqmp.so $(BUILD)/man/libqmp.3
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR) $(PKGCONFIGDIR) $(CMAKEDIR) $(MANDIR)/man3 $(DOCDIR)/examples)
 	for header in $(HEADERS); do \
 	    $(INSTALL_DATA) -D include/$$header $(DESTDIR)$(INCLUDEDIR)/$$header || exit 1; \
 	done
@@ -64,6 +69,7 @@ install: $(RELEASE)/libqmp.so
 	$(FILL) packaging/cmake/libqmpConfig.cmake.in >$(DESTDIR)$(CMAKEDIR)/libqmpConfig.cmake
 	$(FILL) packaging/cmake/libqmpConfigVersion.cmake.in >$(DESTDIR)$(CMAKEDIR)/libqmpConfigVersion.cmake
 	chmod 644 $(DESTDIR)$(PKGCONFIGDIR)/libqmp.pc $(DESTDIR)$(CMAKEDIR)/libqmpConfig*.cmake
+	$(INSTALL_DATA) $(MAN_PAGES:%=$(BUILD)/man/%.3) $(DESTDIR)$(MANDIR)/man3
 	$(INSTALL_DATA) $(DOCUMENTS) $(DESTDIR)$(DOCDIR)
 	$(INSTALL_DATA) $(EXAMPLE_SOURCES) $(DESTDIR)$(DOCDIR)/examples
 

@@ -1,6 +1,15 @@
 # What a distribution asks for, and the checks of it, included by the Makefile. Each check says "ok" at its end.
 
-.PHONY: check-install check-cargo-c
+PYTHON = python3 -B
+
+.PHONY: man check-man check-install check-cargo-c
+
+# The man pages, from the comments of the header, which the build of the library writes.
+man: library
+	$(PYTHON) scripts/make-man.py include/libqmp.h $(BUILD)/man
+
+check-man: man
+	scripts/check-man.sh $(BUILD)/man $(BUILD)/check-man
 
 check-install:
 	scripts/check-install.sh $(BUILD)/check-install

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Builds the README's first program against an installed libqmp in every way that docs/install.md shows, with the page's own
-# commands and files, and checks that each program is linked to what it should be. Prints the programs, one a line.
+# Builds the README's first program against an installed libqmp in every way that docs/install.md shows, with the
+# page's own commands and files, and checks that each program is linked to what it should be. Prints the programs, one
+# a line.
 #
 #   scripts/build-consumers.sh PREFIX FOLDER     FOLDER is made, and holds the programs
 set -euo pipefail
@@ -46,7 +47,10 @@ by_pkg_config() {
 
 by_cmake() {
     start cmake CMakeLists.txt
-    cmake -S . -B build -DCMAKE_PREFIX_PATH="$prefix" >log 2>&1 && cmake --build build >>log 2>&1 || { cat log >&2; exit 1; }
+    cmake -S . -B build -DCMAKE_PREFIX_PATH="$prefix" >log 2>&1 && cmake --build build >>log 2>&1 || {
+        cat log >&2
+        exit 1
+    }
     built 1 build/first
     built 0 build/first-static
     # A version that is not there yet is not found.

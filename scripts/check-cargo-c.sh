@@ -13,7 +13,10 @@ trap 'rm -rf "$scratch"' EXIT
 make -s
 make -s install PREFIX=/usr DESTDIR="$scratch/make"
 scripts/snippet.sh docs/install.md cargo-c.sh >"$scratch/cargo-c.sh"
-PREFIX=/usr DESTDIR=$scratch/cargo sh -eu "$scratch/cargo-c.sh" >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; exit 1; }
+PREFIX=/usr DESTDIR=$scratch/cargo sh -eu "$scratch/cargo-c.sh" >"$scratch/log" 2>&1 || {
+    cat "$scratch/log" >&2
+    exit 1
+}
 
 # What stands in an installation, as far as both have to agree.
 describe() {

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs into an empty folder, builds the README's first program against that in every way that docs/install.md shows, and
-# runs each on a real QEMU; moves the installation and does it again; uninstalls, and looks for leftovers.
+# Installs into an empty folder, builds the README's first program against that in every way that docs/install.md
+# shows, and runs each on a real QEMU; moves the installation and does it again; uninstalls, and looks for leftovers.
 #
 #   scripts/check-install.sh SCRATCH_FOLDER
 set -euo pipefail
@@ -73,8 +73,8 @@ nothing_left() {
 
 # A package is built into a folder that is not the prefix.
 in_a_package() {
-    local package=$scratch/package folders=(PREFIX=/usr EXEC_PREFIX=/opt/exec LIBDIR=/usr/lib/somewhere MANDIR=/man DOCDIR=/doc
-        INCLUDEDIR=/usr/include/inner)
+    local package=$scratch/package folders=(PREFIX=/usr EXEC_PREFIX=/opt/exec LIBDIR=/usr/lib/somewhere
+        INCLUDEDIR=/usr/include/inner MANDIR=/man DOCDIR=/doc)
     make -s install-strip CARGO=no-cargo-here DESTDIR="$package" "${folders[@]}"
     test -f "$package/usr/lib/somewhere/libqmp.so.0" && test -f "$package/usr/include/inner/libqmp.h"
     test -f "$package/doc/README.md"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Prints a file that a page of the documentation shows: the block that follows its name, which stands alone on a line as `NAME`:
+# Prints a file that a page of the documentation shows: the block that follows its name, which stands alone on a line
+# as `NAME`:
 #
 #   scripts/snippet.sh PAGE NAME
 set -eu
