@@ -2,7 +2,7 @@
 
 PYTHON = python3 -B
 
-.PHONY: man check-man check-install check-cargo-c
+.PHONY: man check-man abi-check abi-dump check-install check-cargo-c
 
 # The man pages, from the comments of the header, which the build of the library writes.
 man: library
@@ -10,6 +10,17 @@ man: library
 
 check-man: man
 	scripts/check-man.sh $(BUILD)/man $(BUILD)/check-man
+
+# The library against the ABI that was released (abi/), and that check against faults. A release writes the ABI down
+# anew.
+abi-check: library
+	$(CARGO) build --locked
+	$(PYTHON) scripts/abi.py check $(RELEASE)/libqmp.so $(TARGET)/debug/libqmp.so
+	scripts/plant-abi-faults.sh $(RELEASE)/libqmp.so $(TARGET)/debug/libqmp.so
+
+abi-dump: library
+	$(CARGO) build --locked
+	$(PYTHON) scripts/abi.py dump $(RELEASE)/libqmp.so $(TARGET)/debug/libqmp.so
 
 check-install:
 	scripts/check-install.sh $(BUILD)/check-install

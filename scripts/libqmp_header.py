@@ -42,7 +42,8 @@ class Header:
 
 
 CONSTANT = re.compile(r"#define (QMP_\w+) \(?(-?\w+)\)?$")
-TYPE = re.compile(r"typedef struct (\w+) \1;$")
+# Opaque, or with its members.
+TYPE = re.compile(r"typedef (?:struct|union|enum)(?: \w+)?(?: \{.*\})? (\w+);$")
 CALLBACK = re.compile(r"typedef (.+?)\(\*(\w+)\)\((.*)\);$")
 FUNCTION = re.compile(r"([\w ]+?[ *]+)(qmp_\w+)\((.*)\);$")
 VERSION = re.compile(r'#define LIBQMP_VERSION_STRING "(.+)"$', re.MULTILINE)
@@ -71,9 +72,11 @@ def _entries(code):
         elif not declaration and (not line.strip() or SCAFFOLD.match(line)):
             comment = []
         else:
-            declaration.append(line.strip())
-            if line.startswith("#define") or line.endswith(";"):
-                yield _entry(" ".join(declaration), " ".join(comment))
+            # Members have comments of their own.
+            declaration.append(line.partition("//")[0].strip())
+            text = " ".join(declaration)
+            if text.startswith("#define") or (text.endswith(";") and text.count("{") == text.count("}")):
+                yield _entry(text, " ".join(comment))
                 comment, declaration = [], []
     if declaration:
         raise HeaderError(f"a declaration without an end: {' '.join(declaration)}")
