@@ -45,6 +45,7 @@ in_the_header "qmp_monitor_state.* return type changed" 's/^int32_t qmp_monitor_
 in_the_header "qmp_error_code.* parameter 2 .* was added" 's/^(int32_t qmp_error_code\(.*)\);/\1, int32_t more);/'
 in_the_header "qmp_event_cb.* parameter 5 " '/\(\*qmp_event_cb\)/s/size_t len/uint32_t len/'
 in_the_header "QMP_CODE_LIMIT was 11 and is 16" 's/(#define QMP_CODE_LIMIT) 11/\1 16/'
+in_the_header "does not have \['QMP_STATE_ODD'\]" 's/^\/\/ Never connected\./\/\/ O.\n#define QMP_STATE_ODD 9\n\n&/'
 in_the_header "QMP_TIMEOUT_DEFAULT was -2 and is gone" '/#define QMP_TIMEOUT_DEFAULT/d'
 
 # A function that left the library alone, and a new soname.
@@ -58,6 +59,16 @@ header '/qmp_monitor_cancel\(/s/uint64_t id/uint32_t id/'
 python3 -B scripts/abi.py dump "$real" "$debug" "$scratch/libqmp.h" "$scratch/abi" >"$scratch/out"
 found "qmp_monitor_cancel: by the header .*\[64, 32, 32\] bits, in the library \[64, 64, 32\]" \
     "$real" "$debug" "$scratch/libqmp.h" "$scratch/abi"
+
+# Growing is no fault: a new function and a new constant.
+header 's/^\/\/ Frees an error\./\/\/ C.\n#define QMP_CODE_NEW 77\n\n\/\/ F.\nint32_t qmp_new(double d);\n\n&/'
+cp abi/* "$scratch/abi"
+echo qmp_new >>"$scratch/abi/symbols"
+echo QMP_CODE_NEW 77 >>"$scratch/abi/constants"
+python3 -B scripts/abi.py stub "$scratch/libqmp.h" >"$scratch/stub.c"
+cc -shared -fPIC -g -Wl,-soname,"$soname" -o "$scratch/$soname" "$scratch/stub.c"
+python3 -B scripts/abi.py check "$scratch/$soname" "$scratch/$soname" "$scratch/libqmp.h" "$scratch/abi" ||
+    fail "a new function is taken for a fault"
 
 # The header has no structure and no enumeration yet: one with both, and what may happen to them.
 both='s/^\/\/ One QEMU monitor\./\/\/ S.\ntypedef struct qmp_place {\n  \/\/ M.\n  int32_t x;\n  int32_t y;\n} qmp_place;\n\n'
