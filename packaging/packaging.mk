@@ -2,7 +2,7 @@
 
 PYTHON = python3 -B
 
-.PHONY: man check-man abi-check abi-dump check-install check-cargo-c
+.PHONY: man check-man abi-check abi-dump check-install check-cargo-c deb check-deb
 
 # The man pages, from the comments of the header, which the build of the library writes.
 man: library
@@ -28,3 +28,10 @@ check-install:
 # Not in .ci/run: cargo-c is ten minutes of compiling, and not in Debian 12 in a version that knows Rust's edition 2024.
 check-cargo-c:
 	scripts/check-cargo-c.sh $(BUILD)/check-cargo-c
+
+# libqmp0 and libqmp-dev, in $(BUILD)/deb.
+deb:
+	scripts/make-deb.sh $(BUILD)/deb
+
+check-deb: deb
+	scripts/check-deb.sh $(BUILD)/deb
