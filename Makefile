@@ -1,33 +1,26 @@
 # libqmp: `make` builds it, `make demo` shows it, `make test` tests it, `make install` installs it.
 
-PREFIX = /usr/local
-EXEC_PREFIX = $(PREFIX)
-LIBDIR = $(EXEC_PREFIX)/lib
-INCLUDEDIR = $(PREFIX)/include
-DESTDIR =
-
 CARGO = cargo
 CC = cc
 CXX = c++
 CFLAGS = -O2 -g
 CXXFLAGS = -O2 -g
-INSTALL = install
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-SOVERSION := 0
+# The shared library's own, whose home is Cargo.toml; its first number is the soname's.
+LIBRARY_VERSION := $(shell sed -n '/^\[package.metadata.capi.library\]/,/^$$/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+SOVERSION := $(firstword $(subst ., ,$(LIBRARY_VERSION)))
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 BUILD := $(TARGET)/make
 PEDANTIC := -Wall -Wextra -Wpedantic -Werror
 PEDANTIC_CXX := $(PEDANTIC) -Wshadow -Wconversion
-HEADERS := $(patsubst include/%,%,$(wildcard include/*.h include/*.hpp include/*/*.hpp))
 EXAMPLES := $(patsubst examples-c/%.c,$(BUILD)/%,$(wildcard examples-c/*.c))
 EXAMPLES_CXX := $(patsubst examples-cpp/%.cpp,$(BUILD)/cpp/%,$(wildcard examples-cpp/*.cpp))
 
-.PHONY: all library examples examples-cpp demo setup-demo setup-test test test-c test-cpp test-go lint install \
-    uninstall bench-client clean
+.PHONY: all library examples examples-cpp demo setup-demo setup-test test test-c test-cpp test-go lint bench-client clean
 
-all: library
+all: library man
 
 library:
 	$(CARGO) build --release --locked
@@ -59,7 +52,7 @@ demo: setup-demo
 test: setup-test
 	$(CARGO) test --locked
 	$(MAKE) examples examples-cpp bench-client test-c test-cpp test-go
-	scripts/check-install.sh $(BUILD)/check-install
+	$(MAKE) check-install
 
 test-c:
 	$(CARGO) build --locked
@@ -96,27 +89,8 @@ bench-client: library
 	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(PEDANTIC) -Iinclude -o $(BUILD)/bench-client benches/bench-client.c \
 	    -L$(RELEASE) -lqmp -Wl,-rpath,$(abspath $(BUILD))
 
-# Builds only what was never built: root, who installs as a rule, need not have cargo, and leaves no files of his here.
-$(RELEASE)/libqmp.so:
-	$(MAKE) library
-
-install: $(RELEASE)/libqmp.so
-	$(INSTALL) -d $(DESTDIR)$(INCLUDEDIR)/libqmp $(DESTDIR)$(LIBDIR)/pkgconfig
-	$(INSTALL) -m 644 include/libqmp.h include/libqmp.hpp $(DESTDIR)$(INCLUDEDIR)
-	$(INSTALL) -m 644 include/libqmp/*.hpp $(DESTDIR)$(INCLUDEDIR)/libqmp
-	$(INSTALL) -m 755 $(RELEASE)/libqmp.so $(DESTDIR)$(LIBDIR)/libqmp.so.$(VERSION)
-	ln -sf libqmp.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libqmp.so.$(SOVERSION)
-	ln -sf libqmp.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libqmp.so
-	$(INSTALL) -m 644 $(RELEASE)/libqmp.a $(DESTDIR)$(LIBDIR)/libqmp.a
-	sed 's|@prefix@|$(PREFIX)|; s|@libdir@|$(LIBDIR)|; s|@includedir@|$(INCLUDEDIR)|; s|@version@|$(VERSION)|' \
-	    libqmp.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc
-	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc
-
-uninstall:
-	rm -f $(patsubst %,$(DESTDIR)$(INCLUDEDIR)/%,$(HEADERS))
-	rmdir $(DESTDIR)$(INCLUDEDIR)/libqmp 2>/dev/null || true
-	rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/libqmp.pc $(DESTDIR)$(LIBDIR)/libqmp.a \
-	    $(DESTDIR)$(LIBDIR)/libqmp.so $(DESTDIR)$(LIBDIR)/libqmp.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libqmp.so.$(VERSION)
-
 clean:
 	$(CARGO) clean
+
+include packaging/install.mk
+include packaging/packaging.mk

@@ -9,6 +9,7 @@ const SOURCES: [&str; 9] =
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=Cargo.toml");
     println!("cargo:rerun-if-changed=cbindgen.toml");
     println!("cargo:rerun-if-changed=src/ffi");
     println!("cargo:rerun-if-changed=include/libqmp.h");
@@ -17,9 +18,15 @@ fn main() {
     write_header();
 }
 
-/// The number in the soname. It changes when programs have to be compiled again, whatever the version says.
+/// The number in the soname, the first of the library's own version in Cargo.toml. It changes when programs have to be
+/// compiled again, whatever the package's version says.
 fn soversion() -> u32 {
-    0
+    let manifest = fs::read_to_string("Cargo.toml").expect("Cargo.toml can be read");
+    let (_, section) = manifest.split_once("[package.metadata.capi.library]\n").expect("the library has a section");
+    let version =
+        section.lines().find_map(|line| line.strip_prefix("version = \"")).expect("the library has a version");
+    let (number, _) = version.split_once('.').expect("a version has dots");
+    number.parse().expect("the soname has a number")
 }
 
 fn write_header() {

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs into an empty folder, compiles the first programs of README.md and docs/cpp.md against that by pkg-config, as
-# they stand on the page, and runs them on a real QEMU; then uninstalls, and looks for leftovers.
+# Installs into an empty folder, builds the README's first program against that in every way that docs/install.md
+# shows, and runs each on a real QEMU; moves the installation and does it again; uninstalls, and looks for leftovers.
 #
 #   scripts/check-install.sh SCRATCH_FOLDER
 set -euo pipefail
@@ -9,7 +9,7 @@ scratch=$1
 rm -rf "$scratch"
 mkdir -p "$scratch"
 scratch=$(cd "$scratch" && pwd)
-prefix=$scratch/prefix vm=
+vm=
 
 finish() {
     status=$?
@@ -18,52 +18,88 @@ finish() {
     exit "$status"
 }
 trap finish EXIT
-
-# Root, who installs as a rule, need not have cargo.
-make -s
-make -s install CARGO=no-cargo-here PREFIX="$prefix"
-export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
-sed -n '/^```c$/,/^```$/p' README.md | sed '/^```/d' >"$scratch/first.c"
-# The words of the page: cc -o first first.c $(pkg-config --cflags --libs libqmp)
-(cd "$scratch" && cc -o first first.c $(pkg-config --cflags --libs libqmp))
-sed -n '/^```cpp$/,/^```$/{p;/^```$/q}' docs/cpp.md | sed '/^```/d' >"$scratch/first.cpp"
-# The words of that page, too.
-(cd "$scratch" && c++ -std=c++17 -o first-cpp first.cpp $(pkg-config --cflags --libs libqmp))
-cc -o "$scratch/static" "$scratch/first.c" $(pkg-config --cflags libqmp) "$prefix/lib/libqmp.a" \
-    $(pkg-config --static --libs-only-l libqmp | sed 's/-lqmp//')
-
-qemu-system-x86_64 -accel tcg -machine none -nodefaults -display none -qmp "unix:$scratch/vm,server=on,wait=off" 2>"$scratch/log" &
-vm=$!
-for program in "env LD_LIBRARY_PATH=$prefix/lib $scratch/first" "$scratch/static"; do
-    answer=$($program "unix:$scratch/vm")
-    echo "$answer"
-    grep -q '"status": "running"' <<<"$answer"
-done
-if "$scratch/static" "unix:$scratch" 2>"$scratch/error"; then
-    echo "check-install: connecting to a folder succeeded" >&2
+fail() {
+    echo "check-install: $*" >&2
     exit 1
-fi
-grep -q "unix:$scratch" "$scratch/error"
+}
 
-# The C++ program watches until the machine shuts down.
-LD_LIBRARY_PATH=$prefix/lib timeout 30 "$scratch/first-cpp" "unix:$scratch/vm" >"$scratch/events" &
-watcher=$!
-for _ in {1..100}; do
-    grep -q LIBQMP_CONNECTED "$scratch/events" && break
-    sleep 0.1
-done
-kill "$vm" && wait "$vm"
-vm=
-wait "$watcher"
-cat "$scratch/events"
-grep -q '"status": "running"' "$scratch/events"
-tail -n 1 "$scratch/events" | grep -q '"SHUTDOWN"'
+# Runs programs that ask a machine for its status.
+ask() {
+    local library_path=$1 program answer
+    shift
+    for program; do
+        answer=$(LD_LIBRARY_PATH=$library_path "$program" "unix:$scratch/vm")
+        grep -q '"status": "running"' <<<"$answer" || fail "$program answers: $answer"
+        echo "${program#"$scratch/"}: $answer"
+    done
+}
 
-make -s uninstall PREFIX="$prefix"
-left=$(find "$prefix" ! -type d; find "$prefix" -name libqmp)
-[ -z "$left" ] || { echo "check-install: left behind: $left" >&2; exit 1; }
+start_machine() {
+    qemu-system-x86_64 -accel tcg -machine none -nodefaults -display none -qmp "unix:$scratch/vm,server=on,wait=off" \
+        2>"$scratch/log" &
+    vm=$!
+}
+
+in_a_prefix() {
+    local prefix=$scratch/prefix moved=$scratch/elsewhere/moved programs
+    # Root, who installs as a rule, need not have cargo.
+    make -s install CARGO=no-cargo-here PREFIX="$prefix"
+    programs=$(scripts/build-consumers.sh "$prefix" "$scratch/consumers")
+    ask "$prefix/lib" $programs
+    # An error names the target.
+    if LD_LIBRARY_PATH=$prefix/lib "$scratch/consumers/pkg-config/first" "unix:$scratch" 2>"$scratch/error"; then
+        fail "connecting to a folder succeeded"
+    fi
+    grep -q "unix:$scratch" "$scratch/error" || fail "the error does not name the target: $(cat "$scratch/error")"
+
+    mkdir -p "$scratch/elsewhere"
+    mv "$prefix" "$moved"
+    mkdir "$scratch/bin"
+    printf '#!/bin/sh\nexec %s --define-prefix "$@"\n' "$(command -v pkg-config)" >"$scratch/bin/pkg-config"
+    chmod +x "$scratch/bin/pkg-config"
+    programs=$(PATH=$scratch/bin:$PATH scripts/build-consumers.sh "$moved" "$scratch/consumers-moved")
+    ask "$moved/lib" $programs
+
+    make -s uninstall PREFIX="$moved"
+    nothing_left "$moved"
+}
+
+# Only the folders that others share remain.
+nothing_left() {
+    local left
+    left=$(find "$1" -mindepth 1 ! -type d -o -name '*libqmp*' -o -name examples)
+    [ -z "$left" ] || fail "uninstall left behind: $left"
+}
+
 # A package is built into a folder that is not the prefix.
-make -s install PREFIX=/usr LIBDIR=/usr/lib/somewhere DESTDIR="$scratch/package"
-test -f "$scratch/package/usr/lib/somewhere/libqmp.so.0"
-grep -q '^libdir=/usr/lib/somewhere$' "$scratch/package/usr/lib/somewhere/pkgconfig/libqmp.pc"
+in_a_package() {
+    local package=$scratch/package folders=(PREFIX=/usr EXEC_PREFIX=/opt/exec LIBDIR=/usr/lib/somewhere
+        INCLUDEDIR=/usr/include/inner MANDIR=/man DOCDIR=/doc)
+    make -s install-strip CARGO=no-cargo-here DESTDIR="$package" "${folders[@]}"
+    test -f "$package/usr/lib/somewhere/libqmp.so.0" && test -f "$package/usr/include/inner/libqmp.h"
+    test -f "$package/doc/README.md"
+    ! grep -rIl "$scratch" "$package" || fail "DESTDIR stands in a file"
+    local file=$package/usr/lib/somewhere/pkgconfig/libqmp.pc variable
+    for variable in prefix=/usr exec_prefix=/opt/exec libdir=/usr/lib/somewhere includedir=/usr/include/inner; do
+        [ "$(pkg-config --variable="${variable%=*}" "$file")" = "${variable#*=}" ] || fail "libqmp.pc lacks $variable"
+    done
+    ! nm "$package/usr/lib/somewhere/libqmp.so.0" 2>/dev/null | grep -q . || fail "install-strip left symbols"
+    make -s uninstall DESTDIR="$package" "${folders[@]}"
+    nothing_left "$package"
+}
+
+# The list in libqmp.pc.in is rustc's own, less what compilers add.
+static_libraries() {
+    local ours theirs
+    ours=$(sed -n 's/^Libs.private: //p' libqmp.pc.in)
+    theirs=$(cargo rustc -q --locked --lib --crate-type staticlib -- --print native-static-libs 2>&1 |
+        sed -n 's/^note: native-static-libs: //p' | tr ' ' '\n' | grep -vxE -- '-lgcc_s|-lc' | uniq | paste -sd ' ')
+    [ "$ours" = "$theirs" ] || fail "libqmp.pc.in has Libs.private: $ours, and rustc says: $theirs"
+}
+
+make -s
+start_machine
+in_a_prefix
+in_a_package
+static_libraries
 echo "check-install: ok"

@@ -22,7 +22,9 @@ demo)
 test)
     needed=$(printf '%s\n' "$compilers" "$qemu" "$libvirt" "g++ g++" "clang clang" "pkg-config pkg-config" \
         "valgrind valgrind" "nm binutils" "git git" "saslpasswd2 sasl2-bin libsasl2-modules libsasl2-modules-db" \
-        "sshd openssh-server" "ssh openssh-client" "nc netcat-openbsd" "go golang-go")
+        "sshd openssh-server" "ssh openssh-client" "nc netcat-openbsd" "go golang-go" "cmake cmake" "meson meson" \
+        "python3 python3" "mandoc mandoc" "man man-db" "lexgrog man-db" "abidw abigail-tools" \
+        "dh debhelper" "dpkg-buildpackage dpkg-dev" "lintian lintian" "mmdebstrap mmdebstrap")
     wished=
     ;;
 *)
