@@ -22,6 +22,7 @@ class Stream:
 
     def __init__(self, monitor: Handle, reactor: Reactor, name: str | None) -> None:
         self._target = monitor.what
+        self._monitor = monitor
         self._reactor = reactor
         words = None if name is None else text(name, "the event's name")
         error = ERROR()
@@ -63,7 +64,7 @@ class Stream:
 
     def _over(self, why: Error) -> bool:
         """Whether this ends an iteration: the stream or its monitor was closed."""
-        return self._handle.closed or why.code == Code.CANCELED
+        return self.closed or self._monitor.closed or why.code == Code.CANCELED
 
 
 class EventStream(Stream):
