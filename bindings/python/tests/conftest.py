@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Callable
 
 import pytest
-from machines import Libvirtd, Machine, Qemu
+from machines import Domain, Libvirtd, Machine, Qemu
 
 import libqmp
 
@@ -32,7 +32,7 @@ def start(daemon: Libvirtd) -> Start:
 
     @contextlib.contextmanager
     def start(kind: str) -> Iterator[Machine]:
-        owner = Qemu() if kind == "socket" else daemon.start(kind)
+        owner: Qemu | Domain = Qemu() if kind == "socket" else daemon.start(kind)
         try:
             yield owner.machine
         finally:
