@@ -19,7 +19,7 @@ BUILD := $(TARGET)/make
 PEDANTIC := -Wall -Wextra -Wpedantic -Werror
 EXAMPLES := $(patsubst examples-c/%.c,$(BUILD)/%,$(wildcard examples-c/*.c))
 
-.PHONY: all library examples demo setup-demo setup-test test test-c lint install uninstall bench-client clean
+.PHONY: all library examples demo setup-demo setup-test test test-c test-python wheel lint install uninstall bench-client clean
 
 all: library
 
@@ -45,13 +45,19 @@ demo: setup-demo
 
 test: setup-test
 	$(CARGO) test --locked
-	$(MAKE) examples bench-client test-c
+	$(MAKE) examples bench-client test-c test-python
 	scripts/check-install.sh $(BUILD)/check-install
 
 test-c:
 	$(CARGO) build --locked
 	scripts/run-c-tests.sh plain $(TARGET)/debug/libqmp.so $(BUILD)/tests-c
 	scripts/run-c-tests.sh valgrind $(TARGET)/debug/libqmp.so $(BUILD)/tests-c
+
+test-python: library
+	scripts/test-python.sh $(RELEASE)/libqmp.so $(BUILD)/test-python
+
+wheel: library
+	scripts/make-wheel.sh $(RELEASE)/libqmp.so $(BUILD)/wheel
 
 lint: setup-test
 	$(CARGO) fmt --check

@@ -10,7 +10,7 @@ library=$(realpath "$1")
 mkdir -p "$2"
 scratch=$(realpath "$2")
 shift 2
-python=$(scripts/find-python.sh pytest setuptools wheel venv)
+python=$(scripts/find-python.sh pytest setuptools wheel ensurepip)
 
 # Daemons and machines outlive a pytest that is killed: what still runs in this folder is ended with it.
 folder=$(mktemp -d /tmp/qmp-python-XXXXXX)
@@ -37,4 +37,5 @@ checker=$(PYTHON="" scripts/find-python.sh mypy)
 )
 
 export TMPDIR=$folder LIBQMP_LIBRARY=$library PYTHONPATH=bindings/python/src PYTHONDONTWRITEBYTECODE=1
-"$python" -m pytest -c bindings/python/pyproject.toml --rootdir bindings/python "${@:-bindings/python/tests}"
+# Far more than they take: a call that hangs is a failure.
+timeout --kill-after=10 900 "$python" -m pytest -c bindings/python/pyproject.toml --rootdir bindings/python "${@:-bindings/python/tests}"

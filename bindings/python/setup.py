@@ -5,7 +5,12 @@ import re
 import sysconfig
 
 from setuptools import Distribution, setup
-from wheel.bdist_wheel import bdist_wheel
+
+try:
+    from setuptools.command.bdist_wheel import bdist_wheel
+except ImportError:
+    # Before setuptools 70.1.
+    from wheel.bdist_wheel import bdist_wheel
 
 LIBRARY = pathlib.Path(__file__).parent / "src" / "libqmp" / "libqmp.so.0"
 
