@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: a wheel with the shared library inside is for one platform, and for every Python 3."""
+"""What pyproject.toml cannot say: that a wheel with the shared library inside is for one platform, and any Python 3."""
 
 import pathlib
 import re

@@ -2,7 +2,7 @@
 
     python3 fleet_status.py unix:/run/one.qmp qemu:///system#two virsh:qemu:///system#three
 
-All monitors share one reactor, and those of one libvirt daemon one connection. Exits with 1 if a machine did not answer.
+All monitors share one reactor, and those of one libvirt daemon one connection. Exits with 1 if one did not answer.
 """
 
 from __future__ import annotations

@@ -117,9 +117,7 @@ class Libvirtd:
                 os.chown(path, NOBODY, NOBODY)
             command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *command]
         with open(self.folder / "log", "wb") as log:
-            self.process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+            self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.uri = f"qemu+unix:///session?socket={self.folder}/run/libvirt/libvirt-sock"
         self._number = 0
         until("libvirtd", lambda: self._virsh("version").returncode == 0, START)

@@ -82,9 +82,7 @@ def test_ctrl_c_ends_a_listing(start: Any, program: Program) -> None:
         source = FROZEN.format(aio=False, call=CALLS["list_domains"])
         source = source.replace('print("ready")', 'print("ready"); __import__("time").sleep(0.2)')
         try:
-            assert "interrupted" in interrupt(
-                program(source, hypervisor), lambda: os.kill(daemon, signal.SIGSTOP)
-            )
+            assert "interrupted" in interrupt(program(source, hypervisor), lambda: os.kill(daemon, signal.SIGSTOP))
         finally:
             os.kill(daemon, signal.SIGCONT)
 

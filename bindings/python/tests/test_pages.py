@@ -29,7 +29,9 @@ def test_the_readmes_program_is_that_of_the_page() -> None:
     assert blocks(ROOT / "README.md") in ([], [FIRST])
 
 
-def test_the_first_program_ends_with_its_machine(mortal: Machine, program: Callable[..., subprocess.Popen[str]]) -> None:
+def test_the_first_program_ends_with_its_machine(
+    mortal: Machine, program: Callable[..., subprocess.Popen[str]]
+) -> None:
     with libqmp.connect(mortal.other) as other:
         process = program(FIRST, mortal.target)
         assert process.stdout is not None
@@ -47,9 +49,7 @@ SETTING = "import sys\nimport libqmp\nwith libqmp.connect(sys.argv[1]) as vm:\n"
 
 
 @pytest.mark.parametrize("number", range(len(OTHERS)), ids=lambda number: f"block{number + 2}")
-def test_every_other_block_runs(
-    machine: Machine, program: Callable[..., subprocess.Popen[str]], number: int
-) -> None:
+def test_every_other_block_runs(machine: Machine, program: Callable[..., subprocess.Popen[str]], number: int) -> None:
     block = OTHERS[number]
     if not re.search(r"^import ", block, flags=re.MULTILINE):
         block = SETTING + re.sub(r"^", "    ", block, flags=re.MULTILINE)

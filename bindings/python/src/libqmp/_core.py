@@ -149,7 +149,8 @@ def get(handle: Handle, function: Any, *arguments: Any) -> bytes:
 
 def value(reply: bytes, target: str) -> Any:
     """The "return" of a reply, as Python has it."""
-    whole = json.loads(reply)
-    if not isinstance(whole, dict) or "return" not in whole:
-        raise ProtocolError(f"{target}: a reply without a return", Code.PROTOCOL, target)
-    return whole["return"]
+    whole: Any = json.loads(reply)
+    try:
+        return whole["return"]
+    except KeyError:
+        raise ProtocolError(f"{target}: a reply without a return", Code.PROTOCOL, target) from None

@@ -47,15 +47,11 @@ class Error(Exception):
     """One of Code, or a number that a later library has added."""
     delivery: int
     """One of Delivery."""
-    errno: int
-    """The operating system's error number, or 0."""
+    errno: int | None
+    """The operating system's error number, where there is one."""
     target: str
     """What was talked to, as it was given."""
     message: str
-    desc: str | None
-    """QEMU's or the daemon's own text alone. Made for people: do not parse it."""
-    error_class: str | None
-    """QEMU's error class ("CommandNotFound"), if QEMU answered."""
     reply: bytes | None
     """QEMU's whole error reply, if it answered."""
     libvirt: int
@@ -68,7 +64,7 @@ class Error(Exception):
         target: str = "",
         *,
         delivery: int = Delivery.NOT_SENT,
-        errno: int = 0,
+        errno: int | None = None,
         desc: str | None = None,
         error_class: str | None = None,
         reply: bytes | None = None,
@@ -80,10 +76,20 @@ class Error(Exception):
         self.target = target
         self.delivery = _known(Delivery, delivery)
         self.errno = errno
-        self.desc = desc
-        self.error_class = error_class
+        self._desc = desc
+        self._error_class = error_class
         self.reply = reply
         self.libvirt = libvirt
+
+    @property
+    def desc(self) -> str | None:
+        """QEMU's or the daemon's own text alone. Made for people: do not parse it."""
+        return self._desc
+
+    @property
+    def error_class(self) -> str | None:
+        """QEMU's error class ("CommandNotFound"), if QEMU answered."""
+        return self._error_class
 
     def __str__(self) -> str:
         # OSError, which some classes are too, would write its own.
@@ -141,8 +147,15 @@ class LimitExceeded(Error):
 class CommandError(Error):
     """QEMU answered with an error: see `error_class`, `desc` and `reply`."""
 
-    error_class: str
-    desc: str
+    @property
+    def desc(self) -> str:
+        """QEMU's own text alone. Made for people: do not parse it."""
+        return self._desc or ""
+
+    @property
+    def error_class(self) -> str:
+        """QEMU's error class ("CommandNotFound")."""
+        return self._error_class or ""
 
 
 class Unsupported(Error):
@@ -185,7 +198,7 @@ def take(pointer: Any, target: str) -> Error:
             code,
             target,
             delivery=lib.qmp_error_delivery(pointer),
-            errno=lib.qmp_error_errno(pointer),
+            errno=lib.qmp_error_errno(pointer) or None,
             desc=_text(lib.qmp_error_desc(pointer)),
             error_class=_text(lib.qmp_error_class(pointer)),
             reply=lib.qmp_error_reply(pointer),

@@ -70,7 +70,8 @@ class Stream:
 class EventStream(Stream):
     """The events of a monitor from the moment on when it was made: `for event in stream`, or `stream.next(timeout)`.
 
-    Iterating ends when the stream or the monitor is closed, and raises Disconnected when there is no link any more and nothing is left.
+    Iterating ends when the stream or the monitor is closed, and raises Disconnected when there is no link any more and
+    nothing is left.
     """
 
     def next(self, timeout: float | None = None) -> Event:

@@ -59,9 +59,7 @@ class Monitor(Core):
         request = _encode.request(command, _encode.merge(arguments, more), oob)
         return value(self._run(request, timeout, fds), self._target)
 
-    def run_raw(
-        self, request: bytes | str, *, timeout: Timeout = DEFAULT, fds: Iterable[Descriptor] = ()
-    ) -> bytes:
+    def run_raw(self, request: bytes | str, *, timeout: Timeout = DEFAULT, fds: Iterable[Descriptor] = ()) -> bytes:
         """Sends a whole QMP command, {"execute": ...}, and returns the whole reply, byte for byte."""
         return self._run(_encode.text(request, "the request"), timeout, fds)
 

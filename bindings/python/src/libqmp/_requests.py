@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import _c
-from ._errors import Error, take
+from ._errors import take
 from ._load import lib
 
 _keys = itertools.count(1)
