@@ -1,7 +1,7 @@
 """Real machines for the tests: a QEMU with monitor sockets, and a private libvirtd with domains.
 
-Everything lies in one temporary folder and ends with it; neither the machine's own libvirt nor the user's is touched. Root
-starts libvirtd as nobody, because one that runs as root uses the system's folders.
+Everything lies in one temporary folder and ends with it; neither the machine's own libvirt nor the user's is touched.
+Root starts libvirtd as nobody, because one that runs as root uses the system's folders.
 """
 
 from __future__ import annotations

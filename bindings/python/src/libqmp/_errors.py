@@ -47,8 +47,8 @@ class Error(Exception):
     """One of Code, or a number that a later library has added."""
     delivery: int
     """One of Delivery."""
-    errno: int | None
-    """The operating system's error number, where there is one."""
+    errno: Any
+    """The operating system's error number, or None. Its type: checkers disagree about that of OSError.errno."""
     target: str
     """What was talked to, as it was given."""
     message: str

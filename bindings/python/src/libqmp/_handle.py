@@ -1,8 +1,8 @@
 """Pointers to the library's objects, which many threads use and one of them closes.
 
-An object is freed when it was closed and the last call that uses it has returned: no call ever meets a freed one. At the
-interpreter's exit everything is closed, so that nothing of the library runs while Python is taken apart. In a forked child
-the objects are forgotten: the library allows nothing there but exec and _exit, and they are the parent's.
+An object is freed when it was closed and the last call that uses it has returned: no call ever meets a freed one. At
+the interpreter's exit everything is closed, so that nothing of the library runs while Python is taken apart. In a
+forked child the objects are forgotten: the library allows nothing there but exec and _exit, and they are the parent's.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Requests that were started and whose answers come in a turn: the one place where C calls Python.
 
 The library hands an answer to a callback, and lends it only until the callback returns; there is no way to ask for it
-later. So there are two callbacks here, which keep what they are given and do nothing else; nobody else's code runs in them.
-An exception cannot cross C, but a signal's handler, which Python runs between any two instructions of the main thread, may
-raise one in a callback (Ctrl-C does): ctypes prints it and drops it. Therefore the end of a request is told by a function
-that is not written in Python (`set.add`), in which no handler runs: a request that has ended without a whole outcome
-was interrupted, and whoever waits for it gets the KeyboardInterrupt that got lost.
+later. So there are two callbacks here, which keep what they are given and do nothing else; nobody else's code runs in
+them. An exception cannot cross C, but a signal's handler, which Python runs between any two instructions of the main
+thread, may raise one in a callback (Ctrl-C does): ctypes prints it and drops it. Therefore the end of a request is told
+by a function that is not written in Python (`set.add`), in which no handler runs: a request that has ended without a
+whole outcome was interrupted, and whoever waits for it gets the KeyboardInterrupt that got lost.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Waiting in a way that Ctrl-C ends.
 
-Python runs the handlers of signals in the main thread, between instructions: a call of C's that blocks there holds them up
-until it returns. So the main thread waits in poll(2), which Python interrupts, and turns the reactor itself. Other
+Python runs the handlers of signals in the main thread, between instructions: a call of C's that blocks there holds them
+up until it returns. So the main thread waits in poll(2), which Python interrupts, and turns the reactor itself. Other
 threads block in the library, which is faster, and where they hold up nobody.
 """
 

@@ -19,7 +19,7 @@ from ._loop import settle
 
 
 class EventStream(Stream):
-    """The events of a monitor from the moment on when it was made: `async for event in stream`, or `await stream.next()`.
+    """The events of a monitor from the moment on when it was made: `async for event in it`, or `await it.next()`.
 
     Iterating ends when the stream or the monitor is closed, and raises Disconnected when there is no link any more and
     nothing is left.

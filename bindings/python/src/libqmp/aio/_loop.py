@@ -1,7 +1,7 @@
 """The reactor of an event loop: the loop watches its descriptor, and turns it when there is something to do.
 
-All monitors of a loop share it, and so those of one libvirt daemon share a connection. The deadlines of requests are inside
-the reactor: the loop needs no timer for them.
+All monitors of a loop share it, and so those of one libvirt daemon share a connection. The deadlines of requests are
+inside the reactor: the loop needs no timer for them.
 """
 
 from __future__ import annotations
