@@ -2,15 +2,20 @@
 
 import pathlib
 import re
+import sys
 import sysconfig
 
-from setuptools import Distribution, setup
+from setuptools import Distribution, __version__, setup
 
 try:
     from setuptools.command.bdist_wheel import bdist_wheel
 except ImportError:
     # Before setuptools 70.1.
     from wheel.bdist_wheel import bdist_wheel
+
+# An older one does not read pyproject.toml, and makes a wheel without a name.
+if int(__version__.partition(".")[0]) < 61:
+    sys.exit(f"setuptools is {__version__}, and has to be 61 or later")
 
 LIBRARY = pathlib.Path(__file__).parent / "src" / "libqmp" / "libqmp.so.0"
 

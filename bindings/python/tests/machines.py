@@ -6,6 +6,7 @@ Root starts libvirtd as nobody, because one that runs as root uses the system's 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -185,14 +186,19 @@ class Domain:
         daemon.virsh("start", name)
 
     def pid(self) -> int | None:
-        """Its QEMU, while it runs."""
-        file = self.daemon.folder / f"run/libvirt/qemu/run/{self.name}.pid"
-        return int(file.read_text()) if file.exists() else None
+        """Its QEMU, while it runs: libvirt removes the file when it has noticed the end, and numbers are used again."""
+        try:
+            pid = int((self.daemon.folder / f"run/libvirt/qemu/run/{self.name}.pid").read_text())
+            mine = os.fsencode(f"{self.daemon.folder}/") in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+        except FileNotFoundError:
+            return None
+        return pid if mine else None
 
     def end(self) -> None:
         """Ends it, if nobody has, and forgets it."""
-        pid = self.pid()
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
-        until("the end of a domain", lambda: self.pid() is None)
+        with contextlib.suppress(ProcessLookupError):
+            pid = self.pid()
+            if pid is not None:
+                os.kill(pid, signal.SIGKILL)
+        until("the end of a domain", lambda: self.daemon.virsh("domstate", self.name).strip() == "shut off")
         self.daemon.virsh("undefine", self.name)

@@ -115,8 +115,7 @@ def test_cancelling_a_task_cancels_its_request(machine: Machine) -> None:
                     await task
                 # The machine still sleeps: it is the library that has ended it.
                 await eventually("its end", lambda: _requests._open == {})
-                with pytest.raises(libqmp.Canceled):
-                    request.result()
+                assert request.ended
             finally:
                 machine.thaw()
             assert (await vm.run("query-status"))["running"]

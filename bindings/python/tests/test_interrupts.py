@@ -120,6 +120,43 @@ def test_a_monitor_goes_on_after_an_interrupted_run(qemu: Machine) -> None:
         signal.signal(signal.SIGALRM, old)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_monitor_survives_exceptions_at_any_moment(qemu: Machine) -> None:
+    """Wherever in the package they are raised: nothing stays locked, nothing waits for ever."""
+
+    class Alarm(Exception):
+        pass
+
+    armed = False
+    struck = 0
+
+    def ring(*_: object) -> None:
+        if armed:
+            raise Alarm
+
+    old = signal.signal(signal.SIGALRM, ring)
+    try:
+        with libqmp.connect(qemu.target) as vm:
+            for round_ in range(1500):
+                signal.setitimer(signal.ITIMER_REAL, 1e-5 + round_ % 300 * 1e-6)
+                try:
+                    armed = True
+                    for _ in range(20):
+                        vm.run("query-status", timeout=10)
+                    armed = False
+                # What is raised in a callback comes out as KeyboardInterrupt.
+                except (Alarm, KeyboardInterrupt):
+                    armed = False
+                    struck += 1
+            assert struck > 1000
+            assert vm.run("query-status", timeout=10)["running"]
+    finally:
+        signal.signal(signal.SIGALRM, old)
+        # Of what was interrupted while it was counted something may be left, here and in the library.
+        _requests._open.clear()
+        _requests._ended.clear()
+
+
 def test_a_handler_may_make_calls_while_its_thread_waits(qemu: Machine) -> None:
     answers: list[Any] = []
     with libqmp.connect(qemu.target) as vm:

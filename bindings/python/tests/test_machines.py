@@ -220,7 +220,7 @@ def test_closing_ends_calls_of_other_threads(machine: Machine) -> None:
         threads = [threading.Thread(target=run) for _ in range(3)] + [threading.Thread(target=pull)]
         for thread in threads:
             thread.start()
-        until("the calls to be inside", lambda: vm._handle._users == 3)
+        until("the calls to be inside", lambda: len(vm._handle._uses) == 3)
         vm.close()
         for thread in threads:
             thread.join(20)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -22,68 +21,76 @@ _PATIENCE = 1.0
 
 
 class Handle:
-    """A pointer, used as a context: `with handle as pointer`."""
+    """A pointer, used as a context: `with handle as pointer`.
 
-    def __init__(self, pointer: Any, what: str, end: Callable[[Any], None], free: Callable[[Any], None]) -> None:
+    There is no lock in it, which an exception of a signal's handler might leave locked: what threads share are lists, whose
+    `append` and `pop` are one step each. Such an exception may leave a use uncounted back: then closing still ends the
+    link, and the object itself stays until the process ends.
+    """
+
+    def __init__(self, pointer: Any, what: str, end: Callable[[Any], object], free: Callable[[Any], object]) -> None:
         """`end` makes the calls that are inside return, `free` frees: each is called once."""
         self.what = what
-        self._pointer = pointer
         self._end = end
         self._free = free
-        self._users = 0
-        self._closed = False
-        self._lock = threading.Lock()
+        # An item each: the object, if it was not freed; the right to close it; the calls that are inside.
+        self._pointer = [pointer]
+        self._open = [True]
+        self._uses: list[None] = []
         _all.add(self)
 
     def __enter__(self) -> Any:
-        with self._lock:
-            if self._closed:
-                raise WrongState(f"{self.what} is closed", Code.STATE, self.what)
-            self._users += 1
-        return self._pointer
+        self._uses.append(None)
+        # Whoever closes it first takes the right, then looks at the uses: one of the two sees the other.
+        if self.closed:
+            self.__exit__()
+            raise WrongState(f"{self.what} is closed", Code.STATE, self.what)
+        return self._pointer[0]
 
     def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._users -= 1
-            last = self._closed and self._users == 0
-        if last:
+        self._uses.pop()
+        if self.closed and not self._uses:
             self._let_go()
-
-    @property
-    def closed(self) -> bool:
-        """Whether it was closed."""
-        return self._closed
-
-    @property
-    def gone(self) -> bool:
-        """Whether it was freed, too."""
-        return self._pointer is None
-
-    def close(self) -> None:
-        """Ends the calls that are inside, and frees the object now, or when the last of them has returned."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            # Keeps it until `end` has returned.
-            self._users += 1
-        try:
-            self._end(self._pointer)
-        finally:
-            self.__exit__()
 
     def __del__(self) -> None:
         self.close()
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return not self._open
+
+    @property
+    def gone(self) -> bool:
+        """Whether it was freed, too."""
+        return not self._pointer
+
+    def close(self) -> None:
+        """Ends the calls that are inside, and frees the object now, or when the last of them has returned."""
+        # Keeps it until `end` has returned.
+        self._uses.append(None)
+        try:
+            self._open.pop()
+        except IndexError:
+            # Somebody else has closed it.
+            pass
+        else:
+            self._end(self._pointer[0])
+        finally:
+            self.__exit__()
+
     def forget(self) -> None:
-        """In a forked child: as if closed, and never touched. The lock may be held by a thread that is not here."""
-        self._lock = threading.Lock()
-        self._closed = True
-        self._users = 1
+        """In a forked child: as if closed, and never touched."""
+        self._pointer.clear()
+        self._open.clear()
         self.what += " (of the process that was forked)"
 
     def _let_go(self) -> None:
-        pointer, self._pointer = self._pointer, None
+        try:
+            pointer = self._pointer.pop()
+        except IndexError:
+            # Somebody else has freed it.
+            return
         self._free(pointer)
 
 

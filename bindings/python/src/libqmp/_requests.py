@@ -29,7 +29,7 @@ class Request:
     """One started call. It has ended when the library has let go of it, and then has an outcome."""
 
     def __init__(self, owner: object, target: str, on_end: Callable[[], None] | None = None) -> None:
-        """`owner` is who turns the reactor and sweeps, which calls `on_end`."""
+        """`owner` is who turns the reactor and sweeps, which calls `on_end`, perhaps more than once."""
         self.owner = owner
         self.on_end = on_end
         self.id = 0
@@ -66,8 +66,14 @@ class Request:
     def forget(self) -> None:
         """Gives up the place of one that has ended."""
         self._swept = True
-        _ended.discard(self._key)
         _open.pop(self._key, None)
+        _ended.discard(self._key)
+
+    def abandon(self) -> None:
+        """Nobody waits for it any more: whoever sweeps may forget what it ended with."""
+        self.on_end = self._drop
+        if self.ended:
+            self._drop()
 
     def keep(self, error: Any, reply: bytes | None) -> None:
         """What the callbacks do: `error` is only lent."""
@@ -75,6 +81,11 @@ class Request:
             self._error = lib.qmp_error_copy(error)
         self._reply = reply
         self._whole = True
+
+    def _drop(self) -> None:
+        error, self._error = self._error, None
+        # NULL, as None becomes, is allowed.
+        lib.qmp_error_free(error)
 
     def _start(self, function: Callable[..., int], *arguments: Any) -> None:
         _open[self._key] = self
@@ -86,20 +97,20 @@ class Request:
             raise take(error, self._target)
         self.id = started
 
-    def __del__(self) -> None:
-        if self._error is not None:
-            lib.qmp_error_free(self._error)
-
 
 def sweep(owner: object) -> None:
     """Tells those of this owner that have ended so, in the order in which they were started."""
     if not _ended:
         return
-    for request in [_open.get(key) for key in sorted(tuple(_ended))]:
-        if request is not None and request.owner is owner:
-            request.forget()
+    # Each step may be the last, if a signal's handler raises: then the next sweep makes up for it.
+    for key in sorted(tuple(_ended)):
+        request = _open.get(key)
+        if request is None:
+            _ended.discard(key)
+        elif request.owner is owner:
             if request.on_end is not None:
                 request.on_end()
+            request.forget()
 
 
 def _keep_reply(key: int, _monitor: Any, error: Any, reply: bytes | None, _length: int) -> None:

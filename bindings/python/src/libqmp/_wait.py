@@ -54,6 +54,7 @@ class Reactor:
                 while not request.ended:
                     self.wait(reactor, -1, [])
             except BaseException:
+                request.abandon()
                 cancel()
                 self.turn(reactor)
                 raise

@@ -71,6 +71,7 @@ class LoopReactor(Reactor):
         try:
             await future
         except BaseException:
+            request.abandon()
             cancel()
             raise
         return request.result()
