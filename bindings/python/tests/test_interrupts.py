@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -10,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from machines import Machine, until
+from machines import Libvirtd, Machine
 
 import libqmp
 from libqmp import _requests
@@ -74,23 +73,15 @@ def test_ctrl_c_ends_a_wait(qemu: Machine, program: Program, name: str) -> None:
         assert "interrupted CONNECTED" in interrupt(program(source, qemu.target, qemu.other))
 
 
-def test_ctrl_c_ends_a_listing(start: Any, program: Program) -> None:
-    """Through virsh, whose session waits for a command of the machine's."""
-    with start("libvirt") as machine:
-        hypervisor = machine.target.partition("#")[0]
-        daemon = until("libvirtd", lambda: _daemon_of(hypervisor))
-        source = FROZEN.format(aio=False, call=CALLS["list_domains"])
-        source = source.replace('print("ready")', 'print("ready"); __import__("time").sleep(0.2)')
-        try:
-            assert "interrupted" in interrupt(program(source, hypervisor), lambda: os.kill(daemon, signal.SIGSTOP))
-        finally:
-            os.kill(daemon, signal.SIGCONT)
-
-
-def _daemon_of(uri: str) -> int:
-    folder = uri.partition("socket=")[2].partition("/run/")[0]
-    words = subprocess.run(["pgrep", "-f", f"libvirtd -f {folder}/"], stdout=subprocess.PIPE, text=True, check=True)
-    return int(words.stdout.split()[0])
+def test_ctrl_c_ends_a_listing(daemon: Libvirtd, program: Program) -> None:
+    source = FROZEN.format(aio=False, call=CALLS["list_domains"])
+    source = source.replace('print("ready")', 'print("ready"); __import__("time").sleep(0.2)')
+    try:
+        assert "interrupted" in interrupt(
+            program(source, daemon.uri), lambda: daemon.process.send_signal(signal.SIGSTOP)
+        )
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
 
 
 def test_ctrl_c_ends_a_loop(qemu: Machine, program: Program) -> None:

@@ -23,9 +23,9 @@ _PATIENCE = 1.0
 class Handle:
     """A pointer, used as a context: `with handle as pointer`.
 
-    There is no lock in it, which an exception of a signal's handler might leave locked: what threads share are lists, whose
-    `append` and `pop` are one step each. Such an exception may leave a use uncounted back: then closing still ends the
-    link, and the object itself stays until the process ends.
+    There is no lock in it, which an exception of a signal's handler might leave locked: what threads share are lists,
+    whose `append` and `pop` are one step each. Such an exception may leave a use uncounted back: then closing still
+    ends the link, and the object itself stays until the process ends.
     """
 
     def __init__(self, pointer: Any, what: str, end: Callable[[Any], object], free: Callable[[Any], object]) -> None:
