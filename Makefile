@@ -18,7 +18,8 @@ PEDANTIC_CXX := $(PEDANTIC) -Wshadow -Wconversion
 EXAMPLES := $(patsubst examples-c/%.c,$(BUILD)/%,$(wildcard examples-c/*.c))
 EXAMPLES_CXX := $(patsubst examples-cpp/%.cpp,$(BUILD)/cpp/%,$(wildcard examples-cpp/*.cpp))
 
-.PHONY: all library examples examples-cpp demo setup-demo setup-test test test-c test-cpp test-go lint bench-client clean
+.PHONY: all library examples examples-cpp demo setup-demo setup-test test test-c test-cpp test-go test-python wheel lint \
+    bench-client clean
 
 all: library man
 
@@ -51,7 +52,7 @@ demo: setup-demo
 
 test: setup-test
 	$(CARGO) test --locked
-	$(MAKE) examples examples-cpp bench-client test-c test-cpp test-go
+	$(MAKE) examples examples-cpp bench-client test-c test-cpp test-go test-python
 	$(MAKE) check-install
 
 test-c:
@@ -66,6 +67,12 @@ test-cpp:
 
 test-go: library
 	scripts/test-go.sh $(BUILD)/test-go
+
+test-python: library
+	scripts/test-python.sh $(RELEASE)/libqmp.so $(BUILD)/test-python
+
+wheel: library
+	scripts/make-wheel.sh $(RELEASE)/libqmp.so $(BUILD)/wheel
 
 lint: setup-test
 	$(CARGO) fmt --check

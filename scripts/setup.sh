@@ -64,6 +64,13 @@ command -v cargo >/dev/null 2>&1 || {
     exit 1
 }
 needed=$(echo "$needed" | missing)
+# Modules of Python are no commands.
+if [ "$1" = test ]; then
+    finder=$(dirname "$0")/find-python.sh
+    "$finder" pytest setuptools wheel ensurepip >/dev/null 2>&1 ||
+        needed="$needed python3-pytest python3-setuptools python3-wheel python3-venv"
+    "$finder" mypy >/dev/null 2>&1 || needed="$needed mypy"
+fi
 # A compiler without the C library's headers is of no use.
 [ -e /usr/include/stdio.h ] || needed="$needed libc6-dev"
 wished=$(echo "$wished" | missing)

@@ -1,0 +1,97 @@
+"""Streams of events to await."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from types import TracebackType
+from typing import cast
+
+from .._core import Event
+from .._encode import milliseconds
+from .._errors import Error
+from .._events import Stream
+from .._handle import Handle
+from .._wait import Reactor
+from ._loop import settle
+
+
+class EventStream(Stream):
+    """The events of a monitor from the moment on when it was made: `async for event in it`, or `await it.next()`.
+
+    Iterating ends when the stream or the monitor is closed, and raises Disconnected when there is no link any more and
+    nothing is left.
+    """
+
+    def __init__(self, monitor: Handle, reactor: Reactor, name: str | None) -> None:
+        super().__init__(monitor, reactor, name)
+        self._loop = asyncio.get_running_loop()
+        self._waiting: set[asyncio.Future[None]] = set()
+        with self._handle as events:
+            self._readable = self._fd(events)
+
+    async def next(self, timeout: float | None = None) -> Event:
+        """The next event. TimeoutError after so many seconds; with 0 it only looks."""
+        return cast(Event, json.loads(await self.next_raw(timeout)))
+
+    async def next_raw(self, timeout: float | None = None) -> bytes:
+        """The same as it came."""
+        end = math.inf if timeout is None else time.monotonic() + milliseconds(timeout) / 1000
+        while True:
+            with self._handle as events:
+                found = self._take(events, 0)
+            if found is not None:
+                return found
+            left = end - time.monotonic()
+            if left <= 0:
+                raise self._late(timeout)
+            await self._wait(left)
+
+    def close(self) -> None:
+        """Ends the stream, and the iterations over it."""
+        if self._waiting:
+            self._loop.remove_reader(self._readable)
+        for future in self._waiting:
+            settle(future)
+        super().close()
+
+    async def _wait(self, seconds: float) -> None:
+        """Until there is something to take, the stream is closed, or the time is over."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        timer = None if seconds == math.inf else self._loop.call_later(seconds, settle, future)
+        if not self._waiting:
+            self._loop.add_reader(self._readable, self._wake)
+        self._waiting.add(future)
+        try:
+            await future
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._waiting.discard(future)
+            if not self._waiting and not self.closed:
+                self._loop.remove_reader(self._readable)
+
+    def _wake(self) -> None:
+        for future in self._waiting:
+            settle(future)
+
+    def __aiter__(self) -> EventStream:
+        return self
+
+    async def __anext__(self) -> Event:
+        try:
+            return await self.next()
+        except Error as why:
+            if self._over(why):
+                raise StopAsyncIteration from None
+            raise
+
+    async def __aenter__(self) -> EventStream:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, why: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
