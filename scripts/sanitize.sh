@@ -42,8 +42,12 @@ c_tests() {
     scripts/run-c-tests.sh "$SANITIZER" "$WORK/libqmp-$SHORT.so" "$WORK/c"
 }
 
+# Those that have the library at work on servers, real ones and played ones, and take no minutes. tests/virsh waits much,
+# tests/abi links a program without a sanitizer.
 rust_tests() {
-    cargo_nightly test --lib --test qemu --test stress
+    local tests=(--lib --test qemu --test stress --test libvirt_faults --test libvirt)
+    [ "$SANITIZER" = thread ] || tests+=(--test sasl --test remote)
+    cargo_nightly test "${tests[@]}"
 }
 
 [ $# = 2 ] || usage
