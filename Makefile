@@ -51,7 +51,7 @@ test: setup-test
 test-c:
 	$(CARGO) build --locked
 	scripts/run-c-tests.sh plain $(TARGET)/debug/libqmp.so $(BUILD)/tests-c
-	scripts/run-c-tests.sh valgrind $(TARGET)/debug/libqmp.so $(BUILD)/tests-c
+	$(MAKE) valgrind
 
 lint: setup-test
 	$(CARGO) fmt --check
@@ -90,3 +90,5 @@ uninstall:
 
 clean:
 	$(CARGO) clean
+
+include make/hardening.mk

@@ -25,7 +25,7 @@ prepare() {
     [ "$SANITIZER" = address ] || RUSTFLAGS+=" -Clink-arg=-Wl,--wrap=__tsan_atomic64_fetch_sub"
     export RUSTFLAGS
     export ASAN_OPTIONS="exitcode=$REPORTED:detect_stack_use_after_return=1:strict_string_checks=1"
-    export TSAN_OPTIONS="exitcode=$REPORTED:second_deadlock_stack=1"
+    export TSAN_OPTIONS="exitcode=$REPORTED:history_size=4:second_deadlock_stack=1"
     # The C programs are linked with Rust's copy of the runtime: the library's code is of that compiler.
     export CC=clang RUNTIME REPORTED
 }
