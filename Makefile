@@ -58,7 +58,7 @@ test: setup-test
 test-c:
 	$(CARGO) build --locked
 	scripts/run-c-tests.sh plain $(TARGET)/debug/libqmp.so $(BUILD)/tests-c
-	scripts/run-c-tests.sh valgrind $(TARGET)/debug/libqmp.so $(BUILD)/tests-c
+	$(MAKE) valgrind
 
 test-cpp:
 	$(CARGO) build --locked
@@ -101,3 +101,4 @@ clean:
 
 include packaging/install.mk
 include packaging/packaging.mk
+include make/hardening.mk

@@ -1,10 +1,18 @@
 #!/usr/bin/env bash
 # Compiles every program in tests/c with pedantic flags against a built libqmp.so, and runs all of them in parallel,
-# plainly or under valgrind. Prints a line a test, what failing ones wrote, and at the end "N passed, N failed".
+# plainly, under valgrind or with a sanitizer. Prints a line a test, what failing ones wrote, and at the end "N passed,
+# N failed".
+#
+#   TESTS="name name"   only these
+#   SOURCES=FOLDER      the programs of this folder rather than of tests/c
+#   PLANTED=1           they hold faults: one passes if the sanitizer reports what its first line says
+#
+# For a sanitizer the library has to be instrumented, and RUNTIME names the runtime of the compiler that did it: the programs
+# are linked with that one, see scripts/sanitize.sh.
 set -euo pipefail
 
 usage() {
-    echo "usage: $0 plain|valgrind SO_PATH [BUILD_DIR]" >&2
+    echo "usage: $0 plain|valgrind|address|thread SO_PATH [BUILD_DIR]" >&2
     exit 2
 }
 
@@ -27,9 +35,19 @@ run_one() {
         124 | 137) word="FAIL (no end within $LIMIT s)" ;;
         *) word="FAIL (exit status $status)" ;;
     esac
+    if [ -n "$PLANTED" ]; then
+        local report
+        report=$(sed -n '1s/.*REPORT: \(.*[^ ]\) *\*\/$/\1/p' "$SOURCES/$name.c")
+        if [ -n "$report" ] && [ $status = "$REPORTED" ] && grep -qF -- "$report" "$out"; then
+            word=ok
+            echo "reported, as it has to be: $report" >"$out"
+        else
+            word="FAIL (not reported: $report; exit status $status)"
+        fi
+    fi
     printf '%-60s %6d ms  %s\n' "$name" $(((end - begin) / 1000000)) "$word"
     case $word in
-        skip | FAIL*) head -n 40 "$out" | sed 's/^/    /' ;;
+        skip | FAIL*) head -n "$SHOWN" "$out" | sed 's/^/    /' ;;
         # What a test left out it says, also when it passed.
         *) sed 's/^/    /' "$out" ;;
     esac
@@ -40,8 +58,10 @@ run_one() {
 compile_one() {
     local source=$1 name
     name=$(basename "$source" .c)
-    "$CC" $FLAGS -I"$ROOT/include" -DLIBQMP_PATH="\"$BUILD/lib/libqmp.so.0\"" -o "$BUILD/$name" "$source" "$BUILD/harness.a" \
-        -L"$BUILD/lib" -Wl,--as-needed -Wl,-rpath,"$BUILD/lib" -lqmp -ldl -lrt -pthread
+    # In two steps: linking knows nothing of a sanitizer, or the compiler would bring a runtime of its own.
+    "$CC" $FLAGS -I"$ROOT/include" -I"$ROOT/tests/c" -DLIBQMP_PATH="\"$BUILD/lib/libqmp.so.0\"" -c -o "$BUILD/$name.o" "$source"
+    "$CC" -o "$BUILD/$name" "$BUILD/$name.o" "$BUILD/harness.a" $LINKED -L"$BUILD/lib" \
+        -Wl,--as-needed -Wl,-rpath,"$BUILD/lib" -lqmp -ldl -lrt -pthread
 }
 
 compile_harness() {
@@ -59,6 +79,7 @@ main() {
     case $1 in
         plain) LIMIT=60 ;;
         valgrind) LIMIT=300; export QMP_TEST_SLOW=1 ;;
+        address | thread) LIMIT=120 ;;
         *) usage ;;
     esac
     MODE=$1
@@ -83,18 +104,24 @@ main() {
     CC=${CC:-cc}
     FLAGS="-std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror -O1 -g -pthread"
     JOBS=${JOBS:-$(nproc)}
-    export MODE BUILD ROOT CC FLAGS LIMIT SCRATCH
+    SOURCES=$(realpath "${SOURCES:-$ROOT/tests/c}") PLANTED=${PLANTED:-} SHOWN=40 LINKED=
+    if [ "$MODE" = address ] || [ "$MODE" = thread ]; then
+        FLAGS="$FLAGS -fsanitize=$MODE -fno-omit-frame-pointer"
+        LINKED="-Wl,--whole-archive $RUNTIME -Wl,--no-whole-archive -Wl,--export-dynamic -lm -lresolv"
+        # A report is long, and the stack that matters may be the second.
+        SHOWN=160
+    fi
+    export MODE BUILD ROOT CC FLAGS LIMIT SCRATCH SOURCES PLANTED SHOWN LINKED
 
     mkdir -p "$BUILD/lib"
     ln -sf "$library" "$BUILD/lib/libqmp.so"
     ln -sf "$library" "$BUILD/lib/libqmp.so.0"
     rm -f "$BUILD"/*.result
     compile_harness
-    local sources=("$ROOT"/tests/c/*.c) names
+    local sources=("$SOURCES"/*.c) names
     if [ -n "${TESTS:-}" ]; then
-        # TESTS="name name": only these.
         sources=()
-        for name in $TESTS; do sources+=("$ROOT/tests/c/$name.c"); done
+        for name in $TESTS; do sources+=("$SOURCES/$name.c"); done
     fi
     printf '%s\0' "${sources[@]}" | xargs -0 -n 1 -P "$(nproc)" "$0" --compile
     names=$(for name in "${sources[@]}"; do basename "$name" .c; done)

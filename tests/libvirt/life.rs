@@ -135,6 +135,8 @@ fn a_killed_qemu_ends_what_it_was_asked() {
         domain.kill();
         assert_cut_off(&asking.join().unwrap().unwrap_err());
     });
+    // Until then libvirt may still try to ask the one that is gone.
+    until("libvirt to see its end", || daemon.virsh(&["domstate", domain.uuid()]).starts_with("shut off"));
     assert_not_running(&monitor);
     monitor.free();
 }

@@ -68,8 +68,9 @@ fn wrong_and_half_answers() {
     let Some(bed) = Bed::shared() else { return };
     let (handler, _) = gives(&[("username", USER), ("password", "wrong-pass-3")]);
     refused(asking(&bed.unix(), handler), "wrong-pass-3", &["SCRAM-SHA-256"]);
-    for half in [&[("username", USER)][..], &[("password", "wrong-pass-3")], &[("username", ""), ("password", "x")]] {
-        let half: &'static [_] = Vec::leak(half.to_vec());
+    const HALVES: [&[(&str, &str)]; 3] =
+        [&[("username", USER)], &[("password", "wrong-pass-3")], &[("username", ""), ("password", "x")]];
+    for half in HALVES {
         let error = log_in(asking(&bed.unix(), gives(half).0)).unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument, "{error}");
         assert!(!error.to_string().contains("wrong-pass-3"), "{error}");
