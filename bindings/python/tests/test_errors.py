@@ -88,7 +88,9 @@ def test_a_socket_is_an_option_by_its_descriptor() -> None:
         assert _encode.option("socket_fd", file) == (b"socket-fd", str(file.fileno()).encode())
 
 
-@pytest.mark.parametrize(("name", "value"), [("default_timeout", True), ("default_timeout", "5"), ("username", None), ("busy_poll", None)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("default_timeout", True), ("default_timeout", "5"), ("username", None), ("busy_poll", None)]
+)
 def test_options_without_sense_are_refused(name: str, value: Any) -> None:
     with pytest.raises(TypeError, match=name):
         _encode.option(name, value)
