@@ -71,6 +71,7 @@ def test_other_timeouts_are_refused(timeout: float) -> None:
         ("default_timeout", 1.5, (b"timeout", b"1500")),
         ("default_timeout", None, (b"timeout", b"-1")),
         ("keepalive_interval", 0, (b"keepalive-interval", b"0")),
+        ("busy_poll", 0.00005, (b"busy-poll", b"50")),
         ("max_events", 10, (b"max-events", b"10")),
         ("virsh_session", False, (b"virsh-session", b"off")),
         ("allow_programs", True, (b"allow-programs", b"on")),
@@ -87,7 +88,9 @@ def test_a_socket_is_an_option_by_its_descriptor() -> None:
         assert _encode.option("socket_fd", file) == (b"socket-fd", str(file.fileno()).encode())
 
 
-@pytest.mark.parametrize(("name", "value"), [("default_timeout", True), ("default_timeout", "5"), ("username", None)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("default_timeout", True), ("default_timeout", "5"), ("username", None), ("busy_poll", None)]
+)
 def test_options_without_sense_are_refused(name: str, value: Any) -> None:
     with pytest.raises(TypeError, match=name):
         _encode.option(name, value)

@@ -40,6 +40,8 @@ Descriptor = Union[int, HasFileno]
 Option = Union[str, int, float, bool, None, "os.PathLike[str]", HasFileno]
 
 _LONGEST = 2**31 - 1
+# The options that are seconds here: milliseconds in the library, microseconds for busy-poll.
+_TIMES = {"default_timeout": b"timeout", "keepalive_interval": b"keepalive-interval", "busy_poll": b"busy-poll"}
 
 
 def milliseconds(timeout: Timeout) -> int:
@@ -87,7 +89,7 @@ def descriptors(fds: Iterable[Descriptor]) -> ctypes.Array[ctypes.c_int32]:
 
 def option(name: str, value: Option) -> tuple[bytes, bytes]:
     """An option's name and value in the library's words."""
-    if name in ("default_timeout", "keepalive_interval"):
+    if name in _TIMES:
         return _seconds(name, value)
     if value is None:
         raise TypeError(f"{name} has no value")
@@ -105,8 +107,11 @@ def option(name: str, value: Option) -> tuple[bytes, bytes]:
 def _seconds(name: str, value: Option) -> tuple[bytes, bytes]:
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
         raise TypeError(f"{name} is a number of seconds: {value!r}")
-    words = str(milliseconds(value)).encode()
-    return (b"timeout" if name == "default_timeout" else b"keepalive-interval"), words
+    if name != "busy_poll":
+        return _TIMES[name], str(milliseconds(value)).encode()
+    if value is None:
+        raise TypeError("busy_poll has no value")
+    return _TIMES[name], str(round(value * 1_000_000)).encode()
 
 
 def _fileno(fd: Descriptor) -> int:
