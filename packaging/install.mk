@@ -1,5 +1,5 @@
-# `make install` and `make uninstall`, included by the Makefile: what goes where. Everything that a build makes is installed as
-# it was built: root, who installs as a rule, needs no cargo. Folders have the GNU names, written in capitals.
+# `make install` and `make uninstall`, included by the Makefile: what goes where. What a build makes is installed as it was
+# built: root, who installs as a rule, needs no cargo. Folders have the GNU names, written in capitals.
 
 PREFIX = /usr/local
 EXEC_PREFIX = $(PREFIX)

@@ -37,7 +37,7 @@ describe() {
     # What libqmp.a needs: all of ours is among theirs.
     pkg-config --static --libs libqmp | tr ' ' '\n' | grep -E '^-l(util|rt|pthread|m|dl)$'
     sed -n '/^Name:/p; /^Description:/p' lib/pkgconfig/libqmp.pc
-    sha256sum include/*
+    find include -type f -exec sha256sum {} + | sort -k 2
 }
 diff -u <(describe "$scratch/make") <(describe "$scratch/cargo") || {
     echo "check-cargo-c: cargo-c installs something else than make" >&2

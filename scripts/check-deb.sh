@@ -34,7 +34,11 @@ mirrors() {
 make_root() {
     local sources
     sources=$(mirrors "$suite")
-    [ -n "$sources" ] || fail "apt knows no mirror of $suite"
+    # Which mirror has what, apt knows from its lists.
+    if [ -z "$sources" ] && apt-get update -q >"$folder/apt.log" 2>&1; then
+        sources=$(mirrors "$suite")
+    fi
+    [ -n "$sources" ] || fail "apt knows no mirror of $suite: apt-get update"
     # Proxies and the like.
     apt-config dump Acquire | sed '/^Acquire "";$/d; /::IndexTargets/d' >"$folder/apt.conf"
     echo "check-deb: making a bare $suite"
