@@ -16,6 +16,7 @@ SOVERSION := 0
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 BUILD := $(TARGET)/make
+BENCH := $(BUILD)/bench
 PEDANTIC := -Wall -Wextra -Wpedantic -Werror
 EXAMPLES := $(patsubst examples-c/%.c,$(BUILD)/%,$(wildcard examples-c/*.c))
 
@@ -65,9 +66,17 @@ lint: setup-test
 	    done; \
 	done
 
+# What BENCHMARKS.md is about: the client, the ideal that it is compared with, and the peer of both.
+bench-programs: bench-client $(BENCH)/raw-client $(BENCH)/fake-server
+
 bench-client: library
-	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(PEDANTIC) -Iinclude -o $(BUILD)/bench-client benches/bench-client.c \
+	@mkdir -p $(BENCH)
+	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(PEDANTIC) -Iinclude -o $(BENCH)/bench-client benches/bench-client.c \
 	    -L$(RELEASE) -lqmp -Wl,-rpath,$(abspath $(BUILD))
+
+$(BENCH)/%: benches/%.c $(wildcard benches/*.h)
+	@mkdir -p $(BENCH)
+	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(PEDANTIC) -o $@ $< -lpthread
 
 # Builds only what was never built: root, who installs as a rule, need not have cargo, and leaves no files of his here.
 $(RELEASE)/libqmp.so:
