@@ -78,6 +78,13 @@ $(BENCH)/%: benches/%.c $(wildcard benches/*.h)
 	@mkdir -p $(BENCH)
 	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(PEDANTIC) -o $@ $< -lpthread
 
+# Instructions, which are the same at each run; --write is for changes that are meant.
+check-bench: bench-programs
+	benches/check-instructions.py $(BENCH)
+
+write-bench-limits: bench-programs
+	benches/check-instructions.py $(BENCH) --write
+
 # Builds only what was never built: root, who installs as a rule, need not have cargo, and leaves no files of his here.
 $(RELEASE)/libqmp.so:
 	$(MAKE) library

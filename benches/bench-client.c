@@ -253,9 +253,11 @@ static void many(long n, long times)
     qmp_error *err = NULL;
     qmp_monitor **vms = calloc((size_t)n, sizeof *vms);
     char more[256];
+    struct bench_many m;
     struct bench b;
     bench_raise_files();
-    long done = 0, rss_before = bench_status("VmRSS"), pss_before = bench_pss();
+    long done = 0;
+    bench_many_begin(&m);
     qmp_reactor *reactor = qmp_reactor_new(&err);
     if (!reactor || !vms)
         fail("reactor", err);
@@ -267,13 +269,12 @@ static void many(long n, long times)
     }
     while (done < n)
         turn(reactor);
-    uint64_t asked = bench_now();
+    bench_many_connected(&m);
     for (long i = 0; i < times; i++)
         ask_all(reactor, vms, n);
     bench_end(&b);
-    snprintf(more, sizeof more, ", \"connect_s\": %.6f, \"query_s\": %.6f, \"kb_per_mon\": %.2f, \"pss_per_mon\": %.3f",
-             (double)(asked - b.begin_ns) / 1e9, (double)(b.end_ns - asked) / 1e9,
-             (double)(bench_status("VmRSS") - rss_before) / (double)n, (double)(bench_pss() - pss_before) / (double)n);
+    bench_many_asked(&m);
+    bench_many_print(&m, n, times, more, sizeof more);
     print(&b, (uint64_t)n, more);
     for (long i = 0; i < n; i++)
         qmp_monitor_free(vms[i]);

@@ -63,6 +63,54 @@ static inline void bench_raise_files(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// The CPU time that this process has used, in seconds.
+static inline double bench_cpu(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+// What `many` measures besides: before the first monitor, when all are connected, and when all were asked.
+struct bench_many {
+    long rss_kb[2], pss_kb[2];
+    uint64_t at_ns[3];
+    double cpu[3];
+};
+
+static inline void bench_many_begin(struct bench_many *m)
+{
+    m->rss_kb[0] = bench_status("VmRSS");
+    m->pss_kb[0] = bench_pss();
+    m->at_ns[0] = bench_now();
+    m->cpu[0] = bench_cpu();
+}
+
+static inline void bench_many_connected(struct bench_many *m)
+{
+    m->at_ns[1] = bench_now();
+    m->cpu[1] = bench_cpu();
+}
+
+static inline void bench_many_asked(struct bench_many *m)
+{
+    m->at_ns[2] = bench_now();
+    m->cpu[2] = bench_cpu();
+    m->rss_kb[1] = bench_status("VmRSS");
+    m->pss_kb[1] = bench_pss();
+}
+
+// As members for bench_print: of `n` monitors, all of which were asked so many times.
+static inline void bench_many_print(const struct bench_many *m, long n, long times, char *more, size_t room)
+{
+    snprintf(more, room,
+             ", \"connect_s\": %.6f, \"query_s\": %.6f, \"connect_cpu_us\": %.3f, \"query_cpu_us\": %.3f, "
+             "\"kb_per_mon\": %.3f, \"pss_per_mon\": %.3f",
+             (double)(m->at_ns[1] - m->at_ns[0]) / 1e9, (double)(m->at_ns[2] - m->at_ns[1]) / 1e9,
+             (m->cpu[1] - m->cpu[0]) * 1e6 / (double)n, (m->cpu[2] - m->cpu[1]) * 1e6 / (double)n / (double)times,
+             (double)(m->rss_kb[1] - m->rss_kb[0]) / (double)n, (double)(m->pss_kb[1] - m->pss_kb[0]) / (double)n);
+}
+
 // Begins to measure; keeps up to `latencies` single latencies. BENCH_LATENCIES=off keeps none: where instructions are
 // counted, neither the clock nor sorting plays a part.
 static inline void bench_begin(struct bench *b, size_t latencies)

@@ -1,7 +1,7 @@
 // The ideal that everything is compared with: what the same work costs a C program that has no library, keeps nothing,
 // and parses no JSON. It finds the end of each message, and looks whether the id behind it is the right one.
 //
-// raw-client WORKLOAD SOCKET COUNT [busy-poll=USECS]. Prints one line of JSON. The workloads are those of bench-client.c:
+// raw-client WORKLOAD SOCKET COUNT [busy-poll=USECS]. Prints one line of JSON. The workloads are bench-client.c's:
 // seq, pretty, schema, large:BYTES, handoff, pipe, events, many:N. One connection is read by blocking reads (with
 // busy-poll by reads that do not block, for so many microseconds at first), many by epoll.
 #include "bench.h"
@@ -274,9 +274,10 @@ static void many(long n, long times)
 {
     char request[64], more[256];
     int len = snprintf(request, sizeof request, STATUS, 1);
+    struct bench_many m;
     struct bench b;
     bench_raise_files();
-    long rss_before = bench_status("VmRSS"), pss_before = bench_pss();
+    bench_many_begin(&m);
     int *fds = calloc((size_t)n, sizeof *fds), poller = epoll_create1(EPOLL_CLOEXEC);
     bench_begin(&b, 0);
     for (long i = 0; i < n; i++) {
@@ -286,16 +287,15 @@ static void many(long n, long times)
             fail("epoll_ctl");
     }
     read_lines(poller, 2 * n, true);
-    uint64_t asked = bench_now();
+    bench_many_connected(&m);
     for (long i = 0; i < times; i++) {
         for (long k = 0; k < n; k++)
             send_all(fds[k], request, (size_t)len);
         read_lines(poller, n, false);
     }
     bench_end(&b);
-    snprintf(more, sizeof more, ", \"connect_s\": %.6f, \"query_s\": %.6f, \"kb_per_mon\": %.2f, \"pss_per_mon\": %.3f",
-             (double)(asked - b.begin_ns) / 1e9, (double)(b.end_ns - asked) / 1e9,
-             (double)(bench_status("VmRSS") - rss_before) / (double)n, (double)(bench_pss() - pss_before) / (double)n);
+    bench_many_asked(&m);
+    bench_many_print(&m, n, times, more, sizeof more);
     bench_print(&b, "raw", workload, (uint64_t)n, more);
     free(fds);
 }
