@@ -90,7 +90,7 @@ class Qemu(Server):
     def start(self):
         self.compact = str(self.folder / "monitor")
         self.run(["qemu-system-x86_64", "-accel", "tcg", "-machine", "none", "-nodefaults", "-display", "none", "-S",
-                  "-qmp", f"unix:{self.compact},server=on,wait=off"])
+                  "-qmp", f"unix:{self.compact},server=on,wait=off"], stderr=subprocess.DEVNULL)
         until(lambda: os.path.exists(self.compact), "QEMU")
 
 
