@@ -1,4 +1,5 @@
-# libqmp: `make` builds it, `make demo` shows it, `make test` tests it, `make install` installs it.
+# libqmp: `make` builds it, `make demo` shows it, `make test` tests it, `make install` installs it. `make bench` measures
+# it, `make check-bench` fails when it became slower.
 
 PREFIX = /usr/local
 EXEC_PREFIX = $(PREFIX)
@@ -10,6 +11,7 @@ CARGO = cargo
 CC = cc
 CFLAGS = -O2 -g
 INSTALL = install
+ROUNDS = 5
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 SOVERSION := 0
@@ -20,7 +22,8 @@ BENCH := $(BUILD)/bench
 PEDANTIC := -Wall -Wextra -Wpedantic -Werror
 EXAMPLES := $(patsubst examples-c/%.c,$(BUILD)/%,$(wildcard examples-c/*.c))
 
-.PHONY: all library examples demo setup-demo setup-test test test-c lint install uninstall bench-client clean
+.PHONY: all library examples demo setup-demo setup-test test test-c lint install uninstall clean \
+    bench-client bench-programs bench bench-peers bench-document check-bench write-bench-limits
 
 all: library
 
@@ -78,7 +81,21 @@ $(BENCH)/%: benches/%.c $(wildcard benches/*.h)
 	@mkdir -p $(BENCH)
 	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(PEDANTIC) -o $@ $< -lpthread
 
-# Instructions, which are the same at each run; --write is for changes that are meant.
+# Beside the ideal, on this machine as it is: minutes, not hours. It needs a C compiler and Python.
+bench: bench-programs
+	benches/run.py $(BENCH) --rounds $(ROUNDS)
+
+# Beside other clients too, which are built first.
+bench-peers: bench-programs
+	scripts/setup.sh bench
+	scripts/bench-peers.sh $(abspath $(BENCH)/peers)
+	benches/run.py $(BENCH) --rounds $(ROUNDS) --strace --peers $(abspath $(BENCH)/peers) $(BENCH_OPTIONS)
+
+# The same, written into the document.
+bench-document:
+	$(MAKE) bench-peers BENCH_OPTIONS="--document BENCHMARKS.md --plots benches/results"
+
+# Counts instructions, against the limits that are kept; write-bench-limits is for changes that are meant.
 check-bench: bench-programs
 	benches/check-instructions.py $(BENCH)
 

@@ -88,5 +88,11 @@ def first_number(*command):
     return found[0] if found else "?"
 
 
+def locked_version(crate):
+    """The version of the crate that the peer was built with."""
+    lock = (HERE / "peers/qapi/Cargo.lock").read_text()
+    return re.search(rf'name = "{crate}"\nversion = "(.*)"', lock)[1]
+
+
 def complain(text):
     print(f"bench: {text}", file=sys.stderr, flush=True)

@@ -133,7 +133,7 @@ def versions(peers):
         found["QEMU"] = clients.first_number("qemu-system-x86_64", "--version")
     if peers:
         found["qemu.qmp"] = clients.first_number(str(peers / "venv/bin/pip"), "show", "qemu.qmp")
-        found["qapi"] = clients.first_number(str(peers / "qapi/release/qapi-client"), "--version")
+        found["qapi"] = clients.locked_version("qapi")
         found["libvirt"] = clients.first_number("virsh", "--version")
     return found
 

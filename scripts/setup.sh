@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh demo     a C compiler and QEMU; libvirt too, if it can be had
 #   scripts/setup.sh test     all these, and what the tests use
+#   scripts/setup.sh bench    what `make bench-peers` compares with, and QEMU
 set -eu
 
 # Daemons lie where an ordinary user's PATH does not look.
@@ -22,11 +23,15 @@ demo)
 test)
     needed=$(printf '%s\n' "$compilers" "$qemu" "$libvirt" "g++ g++" "clang clang" "pkg-config pkg-config" \
         "valgrind valgrind" "nm binutils" "git git" "saslpasswd2 sasl2-bin libsasl2-modules libsasl2-modules-db" \
-        "sshd openssh-server" "ssh openssh-client" "nc netcat-openbsd")
+        "sshd openssh-server" "ssh openssh-client" "nc netcat-openbsd" "python3 python3")
+    wished=
+    ;;
+bench)
+    needed=$(printf '%s\n' "$compilers" "$qemu" "$libvirt" "pkg-config pkg-config" "strace strace" "python3 python3")
     wished=
     ;;
 *)
-    echo "usage: scripts/setup.sh demo|test" >&2
+    echo "usage: scripts/setup.sh demo|test|bench" >&2
     exit 2
     ;;
 esac
@@ -64,6 +69,10 @@ command -v cargo >/dev/null 2>&1 || {
 needed=$(echo "$needed" | missing)
 # A compiler without the C library's headers is of no use.
 [ -e /usr/include/stdio.h ] || needed="$needed libc6-dev"
+if [ "$1" = bench ]; then
+    [ -e /usr/include/libvirt/libvirt-qemu.h ] || needed="$needed libvirt-dev"
+    python3 -c 'import ensurepip' 2>/dev/null || needed="$needed python3-venv"
+fi
 wished=$(echo "$wished" | missing)
 
 # The lists are split into words on purpose.
