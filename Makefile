@@ -1,10 +1,12 @@
-# libqmp: `make` builds it, `make demo` shows it, `make test` tests it, `make install` installs it.
+# libqmp: `make` builds it, `make demo` shows it, `make test` tests it, `make install` installs it. `make bench` measures
+# it, `make check-bench` fails when it became slower.
 
 CARGO = cargo
 CC = cc
 CXX = c++
 CFLAGS = -O2 -g
 CXXFLAGS = -O2 -g
+ROUNDS = 5
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # The shared library's own, whose home is Cargo.toml; its first number is the soname's.
@@ -13,13 +15,14 @@ SOVERSION := $(firstword $(subst ., ,$(LIBRARY_VERSION)))
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 BUILD := $(TARGET)/make
+BENCH := $(BUILD)/bench
 PEDANTIC := -Wall -Wextra -Wpedantic -Werror
 PEDANTIC_CXX := $(PEDANTIC) -Wshadow -Wconversion
 EXAMPLES := $(patsubst examples-c/%.c,$(BUILD)/%,$(wildcard examples-c/*.c))
 EXAMPLES_CXX := $(patsubst examples-cpp/%.cpp,$(BUILD)/cpp/%,$(wildcard examples-cpp/*.cpp))
 
 .PHONY: all library examples examples-cpp demo setup-demo setup-test test test-c test-cpp test-go test-python wheel lint \
-    bench-client clean
+    bench-client bench-programs bench bench-peers check-bench write-bench-limits clean
 
 all: library man
 
@@ -92,9 +95,35 @@ lint: setup-test
 	    done; \
 	done
 
+# What BENCHMARKS.md is about: the client, the ideal that it is compared with, and the peer of both.
+bench-programs: bench-client $(BENCH)/raw-client $(BENCH)/fake-server
+
 bench-client: library
-	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(PEDANTIC) -Iinclude -o $(BUILD)/bench-client benches/bench-client.c \
+	@mkdir -p $(BENCH)
+	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(PEDANTIC) -Iinclude -o $(BENCH)/bench-client benches/bench-client.c \
 	    -L$(RELEASE) -lqmp -Wl,-rpath,$(abspath $(BUILD))
+
+
+$(BENCH)/%: benches/%.c $(wildcard benches/*.h)
+	@mkdir -p $(BENCH)
+	$(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(PEDANTIC) -o $@ $< -lpthread
+
+# Beside the ideal, on this machine as it is: minutes, not hours. It needs a C compiler and Python.
+bench: bench-programs
+	benches/run.py $(BENCH) --rounds $(ROUNDS)
+
+# Beside other clients too, which are built first.
+bench-peers: bench-programs
+	scripts/setup.sh bench
+	scripts/bench-peers.sh $(abspath $(BENCH)/peers)
+	benches/run.py $(BENCH) --rounds $(ROUNDS) --strace --peers $(abspath $(BENCH)/peers) $(BENCH_OPTIONS)
+
+# Counts instructions, against the limits that are kept; write-bench-limits is for changes that are meant.
+check-bench: bench-programs
+	benches/check-instructions.py $(BENCH)
+
+write-bench-limits: bench-programs
+	benches/check-instructions.py $(BENCH) --write
 
 clean:
 	$(CARGO) clean

@@ -1,7 +1,17 @@
 // The benchmark client: everything through the public API.
 //
-// bench-client WORKLOAD TARGET COUNT, where TARGET is a target string or the path of a UNIX socket. Prints one line of
-// JSON. Workloads: seq, pretty, pipe, events, large200k, large4m, schema, many, count-events.
+// bench-client WORKLOAD TARGET COUNT [OPTIONS], where TARGET is a target string or the path of a UNIX socket, and
+// OPTIONS are the monitor's, NAME=VALUE,NAME=VALUE. Prints one line of JSON. Workloads:
+//
+//   seq, pretty          COUNT times query-status, one after the other
+//   schema               the same with query-qmp-schema
+//   large:BYTES          the same with a reply of so many bytes, from the fake server; large200k and large4m are such
+//   handoff              the same while a thread of the reactor's own turns
+//   pipe                 COUNT times query-status, 32 in flight
+//   events               COUNT events, from the fake server
+//   count-events         COUNT events of a machine that somebody else makes busy
+//   many:N, many         N monitors on one reactor and one thread: all connect, then all are asked, COUNT times;
+//                        many alone is COUNT monitors, asked once
 #include "bench.h"
 
 #include <libqmp.h>
@@ -9,24 +19,45 @@
 #define STATUS "{\"execute\":\"query-status\"}"
 #define IN_FLIGHT 32
 
-static const char *workload;
+static const char *workload, *options = "";
 static char target[4096];
 
-static int fail(const char *what, qmp_error *err)
+static void fail(const char *what, qmp_error *err)
 {
-    printf("{\"client\": \"libqmp\", \"workload\": \"%s\", \"ok\": false, \"err\": \"", workload);
-    for (const char *p = err ? qmp_error_message(err) : what; *p; p++)
-        putchar(*p == '"' || *p == '\\' || (unsigned char)*p < ' ' ? '\'' : *p);
-    puts("\"}");
-    exit(1);
+    bench_fail("libqmp", workload, err ? qmp_error_message(err) : what);
+}
+
+static void print(struct bench *b, uint64_t n, const char *more)
+{
+    bench_print(b, "libqmp", workload, n, more);
+}
+
+// A monitor with all the options, not connected.
+static qmp_monitor *new_monitor(qmp_reactor *reactor)
+{
+    qmp_error *err = NULL;
+    char copy[1024], *rest = copy, *pair;
+    qmp_monitor *vm = qmp_monitor_new(reactor, target, &err);
+    if (!vm)
+        fail("new", err);
+    snprintf(copy, sizeof copy, "%s", options);
+    while ((pair = strsep(&rest, ","))) {
+        char *value = strchr(pair, '=');
+        if (!value)
+            continue;
+        *value++ = '\0';
+        if (qmp_monitor_set(vm, pair, value, &err) < 0)
+            fail("set", err);
+    }
+    return vm;
 }
 
 static qmp_monitor *open_monitor(qmp_reactor *reactor)
 {
     qmp_error *err = NULL;
-    qmp_monitor *vm = qmp_monitor_open(reactor, target, 10000, &err);
-    if (!vm)
-        fail("open", err);
+    qmp_monitor *vm = new_monitor(reactor);
+    if (qmp_monitor_connect(vm, 10000, &err) < 0)
+        fail("connect", err);
     return vm;
 }
 
@@ -37,30 +68,57 @@ static void turn(qmp_reactor *reactor)
         fail("turn", err);
 }
 
-// seq, pretty, large, schema: one command after the other.
-static void sequential(const char *request, long count, int large)
+// One command after the other, each of which is answered by so many bytes at least.
+static void run_all(qmp_monitor *vm, const char *request, long count, size_t at_least)
 {
-    qmp_monitor *vm = open_monitor(NULL);
     struct bench b;
     size_t bytes = 0;
-    char more[128] = "";
+    char more[128];
     bench_begin(&b, (size_t)count);
     for (long i = 0; i < count; i++) {
         qmp_error *err = NULL;
-        uint64_t begin = bench_now();
+        uint64_t begin = bench_tick(&b);
         qmp_buffer *reply = qmp_monitor_run(vm, request, QMP_TIMEOUT_DEFAULT, &err);
         if (!reply)
             fail("run", err);
+        if (qmp_buffer_len(reply) < at_least)
+            fail("a reply is too short", NULL);
         bytes += qmp_buffer_len(reply);
         qmp_buffer_free(reply);
-        bench_latency(&b, bench_now() - begin);
+        bench_latency(&b, begin);
     }
     bench_end(&b);
-    if (large)
-        snprintf(more, sizeof more, ", \"bytes\": %zu, \"MBps\": %.1f", bytes,
-                 (double)bytes / 1e6 / ((double)(b.end_ns - b.begin_ns) / 1e9));
-    bench_print(&b, workload, (uint64_t)count, more);
+    snprintf(more, sizeof more, ", \"bytes\": %zu, \"MBps\": %.1f", bytes,
+             (double)bytes / 1e6 / ((double)(b.end_ns - b.begin_ns) / 1e9));
+    print(&b, (uint64_t)count, more);
+}
+
+// seq, pretty, schema, large: the blocking call does the I/O itself.
+static void sequential(const char *request, long count, size_t at_least)
+{
+    qmp_monitor *vm = open_monitor(NULL);
+    run_all(vm, request, count, at_least);
     qmp_monitor_free(vm);
+}
+
+static void large(size_t size, long count)
+{
+    char request[128];
+    snprintf(request, sizeof request, "{\"execute\":\"x-bench-blob\",\"arguments\":{\"size\":%zu}}", size);
+    sequential(request, count, size);
+}
+
+// handoff: the reactor's thread does the I/O, and hands over to the thread that waits.
+static void handoff(long count)
+{
+    qmp_error *err = NULL;
+    qmp_reactor *reactor = qmp_reactor_new(&err);
+    if (!reactor || qmp_reactor_start(reactor, &err) < 0)
+        fail("reactor", err);
+    qmp_monitor *vm = open_monitor(reactor);
+    run_all(vm, STATUS, count, 1);
+    qmp_monitor_free(vm);
+    qmp_reactor_free(reactor);
 }
 
 struct pipeline {
@@ -100,7 +158,7 @@ static void pipelined(long count)
     while (pipeline.done < count)
         turn(qmp_monitor_reactor(vm));
     bench_end(&b);
-    bench_print(&b, workload, (uint64_t)count, "");
+    print(&b, (uint64_t)count, "");
     qmp_monitor_free(vm);
 }
 
@@ -115,7 +173,7 @@ static void counted(void *user_data, qmp_monitor *vm, const char *event, const c
     if (strcmp(event, "SHUTDOWN") == 0)
         tally->ended = 1;
     else if (strcmp(event, "LIBQMP_EVENTS_LOST") == 0)
-        tally->lost += atol(strstr(json, "\"count\":") + 8);
+        tally->lost += (json = strstr(json, "\"count\":")) ? atol(json + 8) : 1;
     else if (strncmp(event, "LIBQMP_", 7) != 0)
         tally->received++;
 }
@@ -140,7 +198,7 @@ static void events(long count)
         turn(qmp_monitor_reactor(vm));
     bench_end(&b);
     snprintf(more, sizeof more, ", \"received\": %ld, \"lost\": %ld", tally.received, count - tally.received);
-    bench_print(&b, workload, (uint64_t)count, more);
+    print(&b, (uint64_t)count, more);
     qmp_monitor_free(vm);
 }
 
@@ -160,7 +218,7 @@ static void count_events(long count)
         turn(qmp_monitor_reactor(vm));
     bench_end(&b);
     snprintf(more, sizeof more, ", \"received\": %ld, \"lost\": %ld", tally.received, tally.lost);
-    bench_print(&b, workload, (uint64_t)tally.received, more);
+    print(&b, (uint64_t)tally.received, more);
     qmp_monitor_free(vm);
 }
 
@@ -178,42 +236,47 @@ static void answered(void *user_data, qmp_monitor *vm, const qmp_error *error_or
     connected(user_data, vm, error_or_null);
 }
 
-// many: COUNT monitors on one reactor and one thread; all connect, then all are asked once.
-static void many(long count)
+static void ask_all(qmp_reactor *reactor, qmp_monitor **vms, long n)
 {
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
     qmp_error *err = NULL;
-    qmp_reactor *reactor = qmp_reactor_new(&err);
-    qmp_monitor **vms = calloc((size_t)count, sizeof *vms);
-    long done = 0, rss_before = bench_status("VmRSS");
+    long done = 0;
+    for (long i = 0; i < n; i++)
+        if (!qmp_monitor_start(vms[i], STATUS, 30000, answered, &done, NULL, &err))
+            fail("start", err);
+    while (done < n)
+        turn(reactor);
+}
+
+// many: n monitors on one reactor and one thread; all connect, then all are asked, `times` times.
+static void many(long n, long times)
+{
+    qmp_error *err = NULL;
+    qmp_monitor **vms = calloc((size_t)n, sizeof *vms);
     char more[256];
+    struct bench_many m;
     struct bench b;
+    bench_raise_files();
+    long done = 0;
+    bench_many_begin(&m);
+    qmp_reactor *reactor = qmp_reactor_new(&err);
     if (!reactor || !vms)
         fail("reactor", err);
     bench_begin(&b, 0);
-    for (long i = 0; i < count; i++) {
-        vms[i] = qmp_monitor_new(reactor, target, &err);
-        if (!vms[i] || qmp_monitor_connect_start(vms[i], 30000, connected, &done, NULL, &err))
+    for (long i = 0; i < n; i++) {
+        vms[i] = new_monitor(reactor);
+        if (qmp_monitor_connect_start(vms[i], 30000, connected, &done, NULL, &err) < 0)
             fail("connect", err);
     }
-    while (done < count)
+    while (done < n)
         turn(reactor);
-    uint64_t asked = bench_now();
-    done = 0;
-    for (long i = 0; i < count; i++)
-        if (!qmp_monitor_start(vms[i], STATUS, 30000, answered, &done, NULL, &err))
-            fail("start", err);
-    while (done < count)
-        turn(reactor);
+    bench_many_connected(&m);
+    for (long i = 0; i < times; i++)
+        ask_all(reactor, vms, n);
     bench_end(&b);
-    snprintf(more, sizeof more, ", \"connect_s\": %.4f, \"query_s\": %.4f, \"kb_per_mon\": %.2f",
-             (double)(asked - b.begin_ns) / 1e9, (double)(b.end_ns - asked) / 1e9,
-             (double)(bench_status("VmRSS") - rss_before) / (double)count);
-    bench_print(&b, workload, (uint64_t)count, more);
-    for (long i = 0; i < count; i++)
+    bench_many_asked(&m);
+    bench_many_print(&m, n, times, more, sizeof more);
+    print(&b, (uint64_t)n, more);
+    for (long i = 0; i < n; i++)
         qmp_monitor_free(vms[i]);
     free(vms);
     qmp_reactor_free(reactor);
@@ -221,29 +284,35 @@ static void many(long count)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        fputs("usage: bench-client WORKLOAD TARGET COUNT\n", stderr);
+    if (argc < 4 || argc > 5) {
+        fputs("usage: bench-client WORKLOAD TARGET COUNT [NAME=VALUE,...]\n", stderr);
         return 2;
     }
     workload = argv[1];
     snprintf(target, sizeof target, "%s%s", argv[2][0] == '/' ? "unix:" : "", argv[2]);
     long count = atol(argv[3]);
+    if (argc == 5)
+        options = argv[4];
     if (strcmp(workload, "seq") == 0 || strcmp(workload, "pretty") == 0)
-        sequential(STATUS, count, 0);
-    else if (strcmp(workload, "large200k") == 0)
-        sequential("{\"execute\":\"x-bench-blob\",\"arguments\":{\"size\":200000}}", count, 1);
-    else if (strcmp(workload, "large4m") == 0)
-        sequential("{\"execute\":\"x-bench-blob\",\"arguments\":{\"size\":4000000}}", count, 1);
+        sequential(STATUS, count, 1);
     else if (strcmp(workload, "schema") == 0)
         sequential("{\"execute\":\"query-qmp-schema\"}", count, 1);
+    else if (strncmp(workload, "large:", 6) == 0)
+        large(strtoul(workload + 6, NULL, 10), count);
+    else if (strcmp(workload, "large200k") == 0 || strcmp(workload, "large4m") == 0)
+        large(workload[5] == '2' ? 200000 : 4000000, count);
+    else if (strcmp(workload, "handoff") == 0)
+        handoff(count);
     else if (strcmp(workload, "pipe") == 0)
         pipelined(count);
     else if (strcmp(workload, "events") == 0)
         events(count);
     else if (strcmp(workload, "count-events") == 0)
         count_events(count);
+    else if (strncmp(workload, "many:", 5) == 0)
+        many(atol(workload + 5), count);
     else if (strcmp(workload, "many") == 0)
-        many(count);
+        many(count, 1);
     else
         fail("unsupported workload", NULL);
     return 0;

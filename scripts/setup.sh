@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh demo     a C compiler and QEMU; libvirt too, if it can be had
 #   scripts/setup.sh test     all these, and what the tests use
+#   scripts/setup.sh bench    what `make bench-peers` compares with, and QEMU
 set -eu
 
 # Daemons lie where an ordinary user's PATH does not look.
@@ -27,8 +28,12 @@ test)
         "dh debhelper" "dpkg-buildpackage dpkg-dev" "lintian lintian" "mmdebstrap mmdebstrap")
     wished=
     ;;
+bench)
+    needed=$(printf '%s\n' "$compilers" "$qemu" "$libvirt" "pkg-config pkg-config" "strace strace" "python3 python3")
+    wished=
+    ;;
 *)
-    echo "usage: scripts/setup.sh demo|test" >&2
+    echo "usage: scripts/setup.sh demo|test|bench" >&2
     exit 2
     ;;
 esac
@@ -73,6 +78,10 @@ if [ "$1" = test ]; then
 fi
 # A compiler without the C library's headers is of no use.
 [ -e /usr/include/stdio.h ] || needed="$needed libc6-dev"
+if [ "$1" = bench ]; then
+    [ -e /usr/include/libvirt/libvirt-qemu.h ] || needed="$needed libvirt-dev"
+    python3 -c 'import ensurepip' 2>/dev/null || needed="$needed python3-venv"
+fi
 wished=$(echo "$wished" | missing)
 
 # The lists are split into words on purpose.
