@@ -185,3 +185,15 @@ fn files_and_functions_stay_short() {
     }
     assert!(wrong.is_empty(), "too long:\n{}", wrong.join("\n"));
 }
+
+#[test]
+fn the_readme_shows_the_first_programs_of_the_guides() {
+    let read = |page: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+    let readme = read("README.md");
+    for (page, language) in [("docs/cpp.md", "cpp"), ("docs/go.md", "go"), ("docs/python.md", "python")] {
+        let guide = read(page);
+        let from = guide.find(&format!("```{language}\n")).unwrap();
+        let program = &guide[from..from + guide[from..].find("\n```\n").unwrap()];
+        assert!(readme.contains(program), "README.md shows another program than {page} begins with");
+    }
+}
