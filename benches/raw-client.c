@@ -21,7 +21,7 @@
 #define EVENTS "{\"execute\":\"x-bench-events\",\"arguments\":{\"count\":%ld},\"id\":1}\n"
 // What stands before the name of each event of the fake server.
 #define EVENT_HEAD "{\"timestamp\": {\"seconds\": 1753000000, \"microseconds\": 120000}, \"event\": "
-#define LAST_EVENT EVENT_HEAD "\"SHUTDOWN\""
+static const char LAST_EVENT[] = EVENT_HEAD "\"SHUTDOWN\"";
 #define IN_FLIGHT 32
 
 static const char *workload, *socket_path;
@@ -192,7 +192,7 @@ static void events(long count)
         char *message = input, *end;
         for (; (end = memchr(message, '\n', (size_t)(input + input_len - message))); message = end + 1) {
             size_t room = (size_t)(end - message), begin = sizeof EVENT_HEAD - 1, last = sizeof LAST_EVENT - 1;
-            ended = room > last && memcmp(message + begin, LAST_EVENT + begin, last - begin) == 0;
+            ended = room > last && memcmp(message + begin, &LAST_EVENT[begin], last - begin) == 0;
             lines++;
         }
         input_len = (size_t)(input + input_len - message);
