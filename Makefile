@@ -27,7 +27,7 @@ EXAMPLES_CXX := $(patsubst examples-cpp/%.cpp,$(BUILD)/cpp/%,$(wildcard examples
 all: library man
 
 library:
-	$(CARGO) build --release --locked
+	$(CARGO) rustc --release --locked --lib --crate-type cdylib,staticlib
 	@mkdir -p $(BUILD)
 	@ln -sf ../release/libqmp.so $(BUILD)/libqmp.so.$(SOVERSION)
 
@@ -68,7 +68,7 @@ test-cpp:
 	scripts/run-cpp-tests.sh plain $(TARGET)/debug/libqmp.so $(BUILD)/tests-cpp
 	scripts/run-cpp-tests.sh valgrind $(TARGET)/debug/libqmp.so $(BUILD)/tests-cpp
 
-test-go: library
+test-go: all
 	scripts/test-go.sh $(BUILD)/test-go
 
 test-python: library
