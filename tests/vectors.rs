@@ -43,7 +43,8 @@ fn frame(pieces: &[&[u8]]) -> Vec<(Kind, Id, String)> {
         loop {
             match framer.next(&buf, |_| true).unwrap_or_else(|why| panic!("{why}")) {
                 Step::More => break,
-                Step::Message(Message { start, end, kind, id, .. }) => {
+                Step::Message => {
+                    let &Message { start, end, kind, id, .. } = framer.message();
                     found.push((kind, id, String::from_utf8(buf[start..end].to_vec()).unwrap()));
                 }
                 Step::TooLarge(what) => panic!("{what:?}"),

@@ -75,10 +75,11 @@ fn play(choice: Choice, stream: &[u8], piece: usize) -> Outcome {
                         qmp.forget(0);
                     }
                 }
-                Ok(Some(Item::Event(message))) => told.push(format!("event {}", text(&buf, &message))),
-                Ok(Some(Item::Reply(message, slot))) => {
-                    assert!(waiting.remove(&slot.call), "an answer that nobody waits for");
-                    told.push(format!("{} {:?} {}", slot.call, message.kind, text(&buf, &message)));
+                Ok(Some(Item::Event)) => told.push(format!("event {}", text(&buf, qmp.message()))),
+                Ok(Some(Item::Reply(owner))) => {
+                    let message = qmp.message();
+                    assert!(waiting.remove(&owner.call), "an answer that nobody waits for");
+                    told.push(format!("{} {:?} {}", owner.call, message.kind, text(&buf, message)));
                 }
                 Ok(Some(Item::ReplyTooLarge(call))) => {
                     assert!(waiting.remove(&call), "an answer that nobody waits for");

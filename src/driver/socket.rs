@@ -9,10 +9,10 @@ use super::inbox;
 use super::wire::{Stop, Waiting, Wire};
 use super::{Sink, Submission};
 use crate::error::{Code, Delivery, Error, Result};
-use crate::proto::frame::{Kind, Message};
+use crate::proto::frame::Kind;
 use crate::proto::qmp::{Item, Phase, Qmp};
 use crate::proto::reply;
-use crate::proto::slots::Slot;
+use crate::proto::slots::Owner;
 use crate::reactor::{Io, Ready};
 use crate::sys::buffer::Buffer;
 
@@ -178,15 +178,15 @@ impl Socket {
 fn digest<S: Sink>(qmp: &mut Qmp<Vec<OwnedFd>>, port: usize, buf: &mut Vec<u8>, sink: &mut S) -> Result<()> {
     while let Some(item) = qmp.next(buf)? {
         match item {
-            Item::Event(message) => {
+            Item::Event => {
+                let message = qmp.message();
                 let name = buf.get(message.value.clone()).unwrap_or_default();
                 let json = buf.get(message.start..message.end).unwrap_or_default();
                 sink.event(port, name, json);
             }
-            Item::Reply(message, slot) => {
-                let last = qmp.consumed() >= buf.len();
-                let outcome = answer(buf, &message, &slot, last);
-                sink.answered(slot.call, outcome);
+            Item::Reply(owner) => {
+                let outcome = answer(buf, qmp, &owner);
+                sink.answered(owner.call, outcome);
                 if buf.is_empty() {
                     qmp.shift();
                 }
@@ -201,15 +201,17 @@ fn digest<S: Sink>(qmp: &mut Qmp<Vec<OwnedFd>>, port: usize, buf: &mut Vec<u8>, 
     Ok(())
 }
 
-/// What the caller gets for a reply. `last`: nothing follows it in the buffer, which may be handed over.
-fn answer(buf: &mut Vec<u8>, message: &Message, slot: &Slot, last: bool) -> Result<Buffer> {
-    let id = slot.request.as_ref().and_then(|request| request.id());
+/// What the caller gets for a reply. If nothing follows it in the buffer, that may be handed over.
+fn answer(buf: &mut Vec<u8>, qmp: &Qmp<Vec<OwnedFd>>, owner: &Owner) -> Result<Buffer> {
+    let message = qmp.message();
+    let id = owner.request.as_ref().and_then(|request| request.id());
     if message.kind == Kind::Error {
         let whole = reply::envelope(buf, message, id).concat();
         return Err(reply::command_error(buf.get(message.value.clone()).unwrap_or_default(), whole));
     }
     let long = message.end - message.start >= HAND_OVER;
-    if slot.value_only {
+    let last = qmp.consumed() >= buf.len();
+    if owner.value_only {
         return Ok(if long && last {
             Buffer::from_vec(std::mem::take(buf), message.value.clone())
         } else {

@@ -35,11 +35,14 @@ fn find(text: &[u8]) -> Result<Message> {
         return Ok(message);
     }
     let mut framer = Framer::new(usize::MAX);
-    match framer.next(text, |_| true)? {
-        Step::Message(message) if message.end != text.len() => Err(odd("goes on behind its end", text)),
-        Step::Message(message) if matches!(message.kind, Kind::Return | Kind::Error) => Ok(message),
-        Step::Message(_) => Err(odd("is none", text)),
-        Step::More | Step::TooLarge(_) => Err(odd("has no end", text)),
+    if framer.next(text, |_| true)? != Step::Message {
+        return Err(odd("has no end", text));
+    }
+    let message = framer.message();
+    match message.kind {
+        _ if message.end != text.len() => Err(odd("goes on behind its end", text)),
+        Kind::Return | Kind::Error => Ok(message.clone()),
+        Kind::Event | Kind::Greeting => Err(odd("is none", text)),
     }
 }
 

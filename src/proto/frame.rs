@@ -19,8 +19,7 @@ const COMPACT_GREETING: &[u8] = br#"{"QMP": {"version": {"qemu": {"#;
 const OBJECT_REPLY: &[u8] = br#"{"return": {"#;
 const ARRAY_REPLY: &[u8] = br#"{"return": ["#;
 const EVENT: &[u8] = br#"{"timestamp": {"seconds": "#;
-const FORMS: [&[u8]; 3] = [OBJECT_REPLY, ARRAY_REPLY, EVENT];
-const REPLY_VALUE: usize = OBJECT_REPLY.len() - 1;
+const REPLY: &[u8] = br#"{"return": "#;
 /// Up to this size an incomplete line is scanned while it is waited for: that costs little, and shows what is no JSON.
 const SMALL: usize = 4096;
 
@@ -39,6 +38,8 @@ pub struct Framer {
     compact: bool,
     /// A line end came since the last message.
     line_ended: bool,
+    /// The message that was found last.
+    message: Message,
     /// Made when a message needs it.
     scanner: Option<Box<Scanner>>,
 }
@@ -46,9 +47,17 @@ pub struct Framer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Between,
-    Line,
+    Line(Form),
     Structure,
     Skip,
+}
+
+/// The beginnings of QEMU's compact messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// A reply whose value this ends.
+    Reply { closer: u8 },
+    Event,
 }
 
 /// What was found.
@@ -56,14 +65,14 @@ enum Phase {
 pub enum Step {
     /// No whole message: read more.
     More,
-    /// A whole message.
-    Message(Message),
+    /// A whole message: see [`Framer::message`].
+    Message,
     /// A message over the size limit has ended; the stream is in step.
-    TooLarge(TooLarge),
+    TooLarge(Box<TooLarge>),
 }
 
 /// A whole message; all offsets are into the buffer.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Its first byte.
     pub start: usize,
@@ -79,6 +88,13 @@ pub struct Message {
     pub id_value: Range<usize>,
     /// The value of `return`, `error` or `QMP`; an event's name without its quotes.
     pub value: Range<usize>,
+}
+
+impl Default for Message {
+    fn default() -> Self {
+        let (id_member, id_value, value) = (0..0, 0..0, 0..0);
+        Message { start: 0, end: 0, kind: Kind::Greeting, id: Id::None, id_member, id_value, value }
+    }
 }
 
 /// What a message is (qmp-spec: "Server Greeting", "Asynchronous events", "Success", "Error").
@@ -120,7 +136,13 @@ impl Framer {
     /// `limit` bounds a message in bytes.
     pub fn new(limit: usize) -> Self {
         let phase = Phase::Between;
-        Framer { limit, start: 0, searched: 0, dropped: 0, phase, compact: false, line_ended: true, scanner: None }
+        let (compact, message) = (false, Message::default());
+        Framer { limit, start: 0, searched: 0, dropped: 0, phase, compact, line_ended: true, message, scanner: None }
+    }
+
+    /// The message that was found last.
+    pub fn message(&self) -> &Message {
+        &self.message
     }
 
     /// Looks for the next message. `outstanding` tells the ids of requests that wait for a reply.
@@ -132,7 +154,7 @@ impl Framer {
                         return Ok(Step::More);
                     }
                 }
-                Phase::Line => match self.line(buf, &outstanding) {
+                Phase::Line(form) => match self.line(buf, form, &outstanding) {
                     Some(step) => return Ok(step),
                     None => self.begin_structure(),
                 },
@@ -190,12 +212,12 @@ impl Framer {
         // Who leaves out a line end once is not QEMU's compact writer.
         self.compact &= self.line_ended;
         if self.compact {
-            if has_form(rest) {
-                self.phase = Phase::Line;
+            if let Some(form) = form_of(rest) {
+                self.phase = Phase::Line(form);
                 self.searched = self.start;
                 return Ok(true);
             }
-            if FORMS.iter().any(|form| form.starts_with(rest)) {
+            if [OBJECT_REPLY, ARRAY_REPLY, EVENT].iter().any(|form| form.starts_with(rest)) {
                 return Ok(false);
             }
         }
@@ -221,7 +243,7 @@ impl Framer {
     }
 
     /// The fast path. `None`: this message is for the scanner.
-    fn line(&mut self, buf: &[u8], outstanding: &impl Fn(u64) -> bool) -> Option<Step> {
+    fn line(&mut self, buf: &[u8], form: Form, outstanding: &impl Fn(u64) -> bool) -> Option<Step> {
         // A NUL must not get through, and UTF-8 is for the scanner's side to check: both end the text, as the line end does.
         let end = skip_text(buf, self.searched);
         let next = match buf.get(end..).unwrap_or_default() {
@@ -230,7 +252,7 @@ impl Framer {
             [] | [b'\r'] => {
                 self.searched = end;
                 let held = buf.get(self.start..).unwrap_or_default();
-                return (held.len() <= self.limit && !is_suspicious(held, outstanding)).then_some(Step::More);
+                return (held.len() <= self.limit && !is_suspicious(held, form, outstanding)).then_some(Step::More);
             }
             _ => return None,
         };
@@ -238,10 +260,10 @@ impl Framer {
         if line.len() > self.limit {
             return None;
         }
-        let message = exact_form(line, self.start, outstanding)?;
+        self.message = exact_form(line, self.start, form, outstanding)?;
         self.finish(next);
         self.line_ended = true;
-        Some(Step::Message(message))
+        Some(Step::Message)
     }
 
     /// Ends a message: the next one begins at `end` or behind white space there.
@@ -263,19 +285,20 @@ impl Framer {
             self.phase = Phase::Skip;
         }
         if !done {
-            let grown = buf.get(self.start..).is_some_and(|held| held.len() > SMALL && has_form(held));
-            if self.phase == Phase::Structure && self.compact && grown {
+            let grown = buf.get(self.start..).filter(|held| held.len() > SMALL).and_then(form_of);
+            if let Some(form) = grown.filter(|_| self.phase == Phase::Structure && self.compact) {
                 // A long reply that began in a short read: its line end will show its end at less cost.
-                self.phase = Phase::Line;
+                self.phase = Phase::Line(form);
                 self.searched = self.start;
             }
             return Ok(Step::More);
         }
         let step = if self.phase == Phase::Skip {
             let size = self.dropped.saturating_add(end.saturating_sub(self.start) as u64);
-            Step::TooLarge(TooLarge { id: self.id(), kind: self.skipped_kind(), size })
+            Step::TooLarge(Box::new(TooLarge { id: self.id(), kind: self.skipped_kind(), size }))
         } else {
-            Step::Message(self.whole(buf, end)?)
+            self.message = self.whole(buf, end)?;
+            Step::Message
         };
         self.finish(end);
         // The line end goes with its message, so that nothing is left behind the last one.
@@ -332,37 +355,47 @@ impl Framer {
 
 /// Must an incomplete line be scanned? A peer that greets like QEMU and then ends no line, or sends what is no JSON,
 /// must not be waited for.
-fn is_suspicious(held: &[u8], outstanding: &impl Fn(u64) -> bool) -> bool {
+fn is_suspicious(held: &[u8], form: Form, outstanding: &impl Fn(u64) -> bool) -> bool {
     let begin = held.get(..SMALL).unwrap_or(held);
     let openers = begin.iter().filter(|byte| matches!(**byte, b'[' | b'{')).count();
-    let whole = || held.last() == Some(&b'}') && exact_form(held, 0, outstanding).is_some();
+    let whole = || held.last() == Some(&b'}') && exact_form(held, 0, form, outstanding).is_some();
     held.len() <= SMALL || openers > MAX_DEPTH || whole()
 }
 
-/// Does it begin in one of the forms that are framed by line?
-fn has_form(text: &[u8]) -> bool {
-    FORMS.iter().any(|form| text.starts_with(form))
+/// In which of the forms that are framed by line does it begin?
+fn form_of(text: &[u8]) -> Option<Form> {
+    match text.strip_prefix(REPLY) {
+        Some([b'{', ..]) => Some(Form::Reply { closer: b'}' }),
+        Some([b'[', ..]) => Some(Form::Reply { closer: b']' }),
+        Some(_) => None,
+        None => text.starts_with(EVENT).then_some(Form::Event),
+    }
 }
 
-/// A message in one of the exact forms of QEMU's compact writer, of which the line begins at `base` of the buffer.
-fn exact_form(line: &[u8], base: usize, outstanding: &impl Fn(u64) -> bool) -> Option<Message> {
-    if line.starts_with(EVENT) { event(line, base) } else { reply(line, base, outstanding) }
+/// A message of this form, if it is exactly as QEMU's compact writer has it. Its line begins at `base` of the buffer.
+fn exact_form(line: &[u8], base: usize, form: Form, outstanding: &impl Fn(u64) -> bool) -> Option<Message> {
+    match form {
+        Form::Event => event(line, base),
+        Form::Reply { closer } => reply(line, base, closer, outstanding),
+    }
 }
 
 /// A reply in QEMU's compact form.
-fn reply(line: &[u8], base: usize, outstanding: &impl Fn(u64) -> bool) -> Option<Message> {
+fn reply(line: &[u8], base: usize, closer: u8, outstanding: &impl Fn(u64) -> bool) -> Option<Message> {
     const TAIL: &[u8] = b", \"id\": ";
     let body = line.strip_suffix(b"}")?;
-    let digits = body.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    let (before, number) = body.split_at_checked(body.len().checked_sub(digits)?)?;
-    // One more digit than any slot has.
-    if number.is_empty() || number.len() > 11 {
-        return None;
+    let (mut before, mut id, mut unit) = (body, 0u64, 1u64);
+    while let Some((last, rest)) = before.split_last().filter(|(last, _)| last.is_ascii_digit()) {
+        // No slot has more digits.
+        if unit > 1_000_000_000 {
+            return None;
+        }
+        id = id.wrapping_add(unit.wrapping_mul(last.wrapping_sub(b'0').into()));
+        unit = unit.wrapping_mul(10);
+        before = rest;
     }
-    let id = number.iter().fold(0u64, |id, digit| id.wrapping_mul(10).wrapping_add(digit.wrapping_sub(b'0').into()));
     let value = before.strip_suffix(TAIL)?;
-    let closer = if line.starts_with(OBJECT_REPLY) { b'}' } else { b']' };
-    if value.last() != Some(&closer) || value.len() < OBJECT_REPLY.len() || !outstanding(id) {
+    if unit == 1 || value.last() != Some(&closer) || value.len() < OBJECT_REPLY.len() || !outstanding(id) {
         return None;
     }
     let at = |offset: usize| base.wrapping_add(offset);
@@ -373,13 +406,13 @@ fn reply(line: &[u8], base: usize, outstanding: &impl Fn(u64) -> bool) -> Option
         id: Id::Number(id),
         id_member: at(value.len())..at(body.len()),
         id_value: at(before.len())..at(body.len()),
-        value: at(REPLY_VALUE)..at(value.len()),
+        value: at(REPLY.len())..at(value.len()),
     })
 }
 
 /// An event in QEMU's compact form.
 fn event(line: &[u8], base: usize) -> Option<Message> {
-    let rest = integer(line.strip_prefix(EVENT)?)?;
+    let rest = integer(line.get(EVENT.len()..)?)?;
     let rest = integer(rest.strip_prefix(b", \"microseconds\": ")?)?;
     let rest = rest.strip_prefix(b"}, \"event\": \"")?;
     // An escape in the name is for the scanner.

@@ -38,9 +38,13 @@ impl<F> Outbox<F> {
         Outbox { bytes: Vec::new(), sent: 0, written: 0, attached: VecDeque::new() }
     }
 
-    /// Appends the parts as one command.
-    pub fn push(&mut self, parts: &[&[u8]], attachment: Option<F>) -> Span {
-        self.compose(attachment, |bytes| parts.iter().for_each(|part| bytes.extend_from_slice(part)))
+    /// Appends one command, given in two parts.
+    pub fn push(&mut self, head: &[u8], tail: &[u8], attachment: Option<F>) -> Span {
+        self.compose(attachment, |bytes| {
+            bytes.reserve(head.len().saturating_add(tail.len()));
+            bytes.extend_from_slice(head);
+            bytes.extend_from_slice(tail);
+        })
     }
 
     /// Appends what `write` appends as one command.
@@ -120,9 +124,9 @@ mod tests {
     #[test]
     fn an_attachment_goes_with_the_first_byte_of_its_own_command() {
         let mut out = Outbox::new();
-        out.push(&[b"one", b"!"], None);
-        out.push(&[b"two"], Some(2));
-        out.push(&[b"three"], None);
+        out.push(b"one", b"!", None);
+        out.push(b"two", b"", Some(2));
+        out.push(b"three", b"", None);
         assert_eq!(out.next(), Some((&b"one!"[..], None)));
         out.wrote(1);
         assert_eq!(out.next(), Some((&b"ne!"[..], None)));
@@ -137,9 +141,9 @@ mod tests {
     #[test]
     fn what_has_not_begun_can_be_taken_back() {
         let mut out = Outbox::new();
-        let one = out.push(&[b"one"], None);
-        let two = out.push(&[b"twotwo"], Some(2));
-        let three = out.push(&[b"three"], Some(3));
+        let one = out.push(b"one", b"", None);
+        let two = out.push(b"two", b"two", Some(2));
+        let three = out.push(b"three", b"", Some(3));
         out.wrote(1);
         assert!(out.has_begun(one) && !out.has_begun(two) && !out.has_begun(three));
         out.take_back(two);

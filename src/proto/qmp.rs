@@ -5,6 +5,7 @@
 //! bytes (descriptors); this layer never looks at it.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use super::frame::{Framer, Id, Kind, Message, Step, TooLarge};
 use super::outbox::Outbox;
 use super::request::Request;
-use super::slots::{Slot, Slots};
+use super::slots::{Owner, Slots, Way};
 use crate::error::{Code, Delivery, Error, Result};
 
 /// With out-of-band execution enabled QEMU queues this many in-band commands, then stops reading, and an out-of-band
@@ -58,15 +59,15 @@ struct Queued<F> {
     attachment: Option<F>,
 }
 
-/// What a message meant. Offsets in a [`Message`] are those of the buffer passed to [`Qmp::next`].
+/// What the message meant that was found last: [`Qmp::message`].
 #[derive(Debug)]
 pub enum Item {
     /// The session is ready for commands.
     Ready,
-    /// An event: `value` is its name, the whole message its JSON.
-    Event(Message),
+    /// An event: the message's `value` is its name, the whole message its JSON.
+    Event,
     /// The answer to a request.
-    Reply(Message, Slot),
+    Reply(Owner),
     /// The answer to this call is over the size limit.
     ReplyTooLarge(u32),
     /// An event, or something that nobody waits for, was over the size limit.
@@ -117,10 +118,10 @@ impl<F> Qmp<F> {
             let slots = &self.slots;
             let item = match self.framer.next(buf, |id| slots.is_used(id))? {
                 Step::More => return self.overflow(),
-                Step::Message(message) => match message.kind {
-                    Kind::Event => Some(Item::Event(message)),
-                    Kind::Greeting => self.greeted(buf, &message).map(|()| None)?,
-                    Kind::Return | Kind::Error => self.replied(buf, message)?,
+                Step::Message => match self.framer.message().kind {
+                    Kind::Event => Some(Item::Event),
+                    Kind::Return | Kind::Error => self.replied(buf)?,
+                    Kind::Greeting => self.greeted(buf).map(|()| None)?,
                 },
                 Step::TooLarge(what) => self.too_large(&what)?,
             };
@@ -128,6 +129,11 @@ impl<F> Qmp<F> {
                 return Ok(item);
             }
         }
+    }
+
+    /// The message that was found last; offsets are those of the buffer passed to [`Qmp::next`].
+    pub fn message(&self) -> &Message {
+        self.framer.message()
     }
 
     /// How many bytes at the front of the buffer are done with.
@@ -199,32 +205,38 @@ impl<F> Qmp<F> {
     }
 
     fn place(&mut self, call: u32, request: &Arc<Request>, value_only: bool, attachment: Option<F>) {
-        let out_of_band = request.out_of_band();
-        let with_id = request.id().is_some().then(|| Arc::clone(request));
-        let id = self.slots.take(call, with_id, value_only, out_of_band);
-        let attached = attachment.is_some();
-        let span = self.out.push(&[request.body(), b",\"id\":", Decimal::new(id).digits(), b"}\n"], attachment);
-        self.slots.set_span(span, attached);
+        let way = Way { out_of_band: request.out_of_band(), attached: attachment.is_some() };
+        let request_with_id = request.id().is_some().then(|| Arc::clone(request));
+        let id = self.slots.free_id();
+        let span = self.out.push(request.body(), Tail::new(id).as_bytes(), attachment);
+        self.slots.put(id, Owner { call, value_only, request: request_with_id }, span, way);
     }
 
     /// Puts queued requests on the wire while there are places.
+    #[inline]
     fn refill(&mut self) {
+        if !self.queue.is_empty() {
+            self.place_queued();
+        }
+    }
+
+    fn place_queued(&mut self) {
         while self.queue.front().is_some_and(|queued| self.may_go(&queued.request, queued.attachment.is_some())) {
             let Some(Queued { call, request, value_only, attachment }) = self.queue.pop_front() else { return };
             self.place(call, &request, value_only, attachment);
         }
     }
 
-    fn greeted(&mut self, buf: &[u8], message: &Message) -> Result<()> {
+    fn greeted(&mut self, buf: &[u8]) -> Result<()> {
+        let message = self.framer.message();
         if self.phase != Phase::Greeting {
             return Err(Error::new(Code::Protocol, "a second greeting came"));
         }
-        let value = buf.get(message.value.clone()).unwrap_or_default();
-        let greeting: Value = serde_json::from_slice(value)
+        let greeting: Value = serde_json::from_slice(text_of(buf, message.value.clone()))
             .map_err(|why| Error::new(Code::Protocol, format!("the greeting cannot be read: {why}")))?;
         let offered = greeting.get("capabilities").and_then(Value::as_array);
         let oob = self.want_oob && offered.is_some_and(|list| list.iter().any(|c| c.as_str() == Some("oob")));
-        self.greeting = buf.get(message.start..message.end).unwrap_or_default().into();
+        self.greeting = text_of(buf, message.start..message.end).into();
         self.phase = Phase::Negotiation;
         self.negotiate(oob);
         Ok(())
@@ -233,46 +245,47 @@ impl<F> Qmp<F> {
     fn negotiate(&mut self, oob: bool) {
         self.oob = oob;
         let body: &[u8] = if oob {
-            br#"{"execute":"qmp_capabilities","arguments":{"enable":["oob"]},"id":"#
+            br#"{"execute":"qmp_capabilities","arguments":{"enable":["oob"]}"#
         } else {
-            br#"{"execute":"qmp_capabilities","id":"#
+            br#"{"execute":"qmp_capabilities""#
         };
-        let id = self.slots.take(NEGOTIATION, None, true, true);
-        let span = self.out.push(&[body, Decimal::new(id).digits(), b"}\n"], None);
-        self.slots.set_span(span, false);
+        let id = self.slots.free_id();
+        let span = self.out.push(body, Tail::new(id).as_bytes(), None);
+        let owner = Owner { call: NEGOTIATION, value_only: true, request: None };
+        self.slots.put(id, owner, span, Way { out_of_band: true, attached: false });
     }
 
-    fn replied(&mut self, buf: &[u8], message: Message) -> Result<Option<Item>> {
+    fn replied(&mut self, buf: &[u8]) -> Result<Option<Item>> {
+        let message = self.framer.message();
         let id = match message.id {
             Id::Number(id) => id,
-            Id::None if message.kind == Kind::Error => match self.unmatched(buf, &message)? {
+            Id::None if message.kind == Kind::Error => match self.unmatched(buf)? {
                 Some(id) => id,
                 None => return Ok(None),
             },
             // Not an id of ours: nobody waits for it.
             Id::None | Id::Other => return Ok(None),
         };
-        let slot = self.slots.release(id);
+        let owner = self.slots.release(id);
         self.refill();
-        match slot {
-            Some(slot) if slot.call == NEGOTIATION => self.negotiated(buf, &message),
-            Some(slot) => Ok(Some(Item::Reply(message, slot))),
-            None => Ok(None),
+        match owner {
+            Some(owner) if owner.call == NEGOTIATION => self.negotiated(buf),
+            owner => Ok(owner.map(Item::Reply)),
         }
     }
 
     /// An error without id: QEMU could not read something. It belongs to the only request there is. With several it
     /// cannot be told whose it is, and no later answer can be trusted.
-    fn unmatched(&self, buf: &[u8], message: &Message) -> Result<Option<u64>> {
+    fn unmatched(&self, buf: &[u8]) -> Result<Option<u64>> {
         if self.slots.used() <= 1 {
             return Ok(self.slots.only());
         }
-        let text = String::from_utf8_lossy(buf.get(message.value.clone()).unwrap_or_default()).into_owned();
+        let text = self.shown_value(buf);
         Err(Error::new(Code::Protocol, format!("an error without id came while several requests were open: {text}")))
     }
 
-    fn negotiated(&mut self, buf: &[u8], message: &Message) -> Result<Option<Item>> {
-        if message.kind == Kind::Return {
+    fn negotiated(&mut self, buf: &[u8]) -> Result<Option<Item>> {
+        if self.framer.message().kind == Kind::Return {
             self.phase = Phase::Ready;
             return Ok(Some(Item::Ready));
         }
@@ -281,8 +294,13 @@ impl<F> Qmp<F> {
             self.negotiate(false);
             return Ok(None);
         }
-        let text = String::from_utf8_lossy(buf.get(message.value.clone()).unwrap_or_default()).into_owned();
+        let text = self.shown_value(buf);
         Err(Error::new(Code::Protocol, format!("qmp_capabilities was refused: {text}")))
+    }
+
+    /// The value of the message that was found last, for an error.
+    fn shown_value(&self, buf: &[u8]) -> String {
+        String::from_utf8_lossy(text_of(buf, self.framer.message().value.clone())).into_owned()
     }
 
     /// Inside a message over the limit: with one request on the wire there is no doubt whose answer it is, and no need
@@ -309,9 +327,9 @@ impl<F> Qmp<F> {
         }
         match (what.kind, &what.id) {
             (Some(Kind::Return | Kind::Error), Id::Number(id)) => {
-                let slot = self.slots.release(*id);
+                let owner = self.slots.release(*id);
                 self.refill();
-                Ok(slot.map(|slot| Item::ReplyTooLarge(slot.call)))
+                Ok(owner.map(|owner| Item::ReplyTooLarge(owner.call)))
             }
             (Some(Kind::Event), _) => Ok(Some(Item::EventTooLarge)),
             _ => Ok(None),
@@ -326,28 +344,44 @@ impl<F> Qmp<F> {
     }
 }
 
-/// A small number as decimal digits, without an allocation.
-struct Decimal {
-    digits: [u8; 10],
+fn text_of(buf: &[u8], range: Range<usize>) -> &[u8] {
+    buf.get(range).unwrap_or_default()
+}
+
+/// How a command ends: its wire id, made without an allocation.
+struct Tail {
+    text: [u8; LONGEST_TAIL],
     start: usize,
 }
 
-impl Decimal {
-    fn new(mut value: u32) -> Self {
-        let mut digits = [b'0'; 10];
-        let mut start = digits.len();
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0'.wrapping_add((value % 10) as u8);
-            start = start.saturating_sub(1);
-            value /= 10;
-            if value == 0 {
+const ID: &[u8; 6] = b",\"id\":";
+const END: &[u8; 2] = b"}\n";
+/// An id has ten digits at most.
+const LONGEST_TAIL: usize = ID.len() + 10 + END.len();
+
+impl Tail {
+    fn new(mut id: u32) -> Self {
+        let mut tail = Tail { text: [0; LONGEST_TAIL], start: LONGEST_TAIL };
+        tail.prepend(END);
+        loop {
+            tail.prepend(&[b'0'.wrapping_add((id % 10) as u8)]);
+            id /= 10;
+            if id == 0 {
                 break;
             }
         }
-        Decimal { digits, start }
+        tail.prepend(ID);
+        tail
     }
 
-    fn digits(&self) -> &[u8] {
-        self.digits.get(self.start..).unwrap_or_default()
+    fn prepend<const N: usize>(&mut self, text: &[u8; N]) {
+        self.start = self.start.saturating_sub(N);
+        if let Some(place) = self.text.get_mut(self.start..).and_then(|rest| rest.first_chunk_mut()) {
+            *place = *text;
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.text.get(self.start..).unwrap_or_default()
     }
 }

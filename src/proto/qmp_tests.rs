@@ -42,7 +42,7 @@ impl Bench {
         self.buf.extend_from_slice(bytes);
         while self.error.is_none() {
             match self.qmp.next(&self.buf) {
-                Ok(Some(item)) => self.told.push(short(&self.buf, &item)),
+                Ok(Some(item)) => self.told.push(short(&self.buf, self.qmp.message(), &item)),
                 Ok(None) => break,
                 Err(why) => self.error = Some(why),
             }
@@ -71,13 +71,13 @@ impl Bench {
     }
 }
 
-fn short(buf: &[u8], item: &Item) -> String {
-    let text = |message: &Message| String::from_utf8_lossy(&buf[message.value.clone()]).into_owned();
+fn short(buf: &[u8], message: &Message, item: &Item) -> String {
+    let text = || String::from_utf8_lossy(&buf[message.value.clone()]).into_owned();
     match item {
         Item::Ready => "ready".to_owned(),
-        Item::Event(message) => format!("event {}", text(message)),
-        Item::Reply(message, slot) => {
-            format!("{} {} {}", if message.kind == Kind::Error { "error" } else { "reply" }, slot.call, text(message))
+        Item::Event => format!("event {}", text()),
+        Item::Reply(owner) => {
+            format!("{} {} {}", if message.kind == Kind::Error { "error" } else { "reply" }, owner.call, text())
         }
         Item::ReplyTooLarge(call) => format!("too large {call}"),
         Item::EventTooLarge => "event too large".to_owned(),
@@ -205,7 +205,7 @@ fn one_command_with_an_attachment_is_on_the_wire_at_a_time() {
     assert_eq!(bench.qmp.outbox().next().unwrap().1, Some(&7));
     assert_eq!(bench.wrote(), "{\"execute\":\"getfd\",\"id\":1}\n");
     bench.buf.extend_from_slice(b"{\"return\": {}, \"id\": 1}\r\n");
-    assert!(matches!(bench.qmp.next(&bench.buf), Ok(Some(Item::Reply(_, slot))) if slot.call == 1));
+    assert!(matches!(bench.qmp.next(&bench.buf), Ok(Some(Item::Reply(owner))) if owner.call == 1));
     assert_eq!(bench.qmp.outbox().next().unwrap().1, Some(&8));
     assert_eq!(bench.wrote(), "{\"execute\":\"getfd\",\"id\":2}\n{\"execute\":\"x\",\"id\":3}\n");
 }

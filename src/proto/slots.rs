@@ -19,6 +19,8 @@ const ONE_DIGIT: u32 = 10;
 #[derive(Debug, Default)]
 pub struct Slots {
     slots: VecDeque<Slot>,
+    /// The ids of one digit that are taken, a bit each.
+    digits: u32,
     next_digit: u32,
     next_long: u32,
     /// How many of them are in-band, those given up included.
@@ -31,64 +33,61 @@ pub struct Slots {
 
 /// One request on the wire.
 #[derive(Debug)]
-pub struct Slot {
+struct Slot {
     id: u32,
-    /// Who waits for it.
-    pub call: u32,
-    /// What was asked, if the caller's id is in it.
-    pub request: Option<Arc<Request>>,
-    /// Does the caller want the whole reply, or the value of `return`?
-    pub value_only: bool,
+    owner: Owner,
     span: Span,
-    out_of_band: bool,
-    attached: bool,
+    way: Way,
     forgotten: bool,
 }
 
-impl Slots {
-    /// Takes a request in, and gives its wire id. Where its command lies is told by [`Slots::set_span`].
-    pub fn take(&mut self, call: u32, request: Option<Arc<Request>>, value_only: bool, out_of_band: bool) -> u32 {
-        let id = self.free_id();
-        let span = Span { start: u64::MAX, len: 0 };
-        if !out_of_band {
-            self.in_band = self.in_band.saturating_add(1);
-        }
-        self.slots.push_back(Slot {
-            id,
-            call,
-            request,
-            value_only,
-            span,
-            out_of_band,
-            attached: false,
-            forgotten: false,
-        });
-        id
-    }
+/// Who waits for a reply, and for what.
+#[derive(Debug)]
+pub struct Owner {
+    /// Who waits for it.
+    pub call: u32,
+    /// Does the caller want the whole reply, or the value of `return`?
+    pub value_only: bool,
+    /// What was asked, if the caller's id is in it.
+    pub request: Option<Arc<Request>>,
+}
 
-    fn free_id(&mut self) -> u32 {
+/// How a request goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// Before those that came earlier.
+    pub out_of_band: bool,
+    /// With an attachment.
+    pub attached: bool,
+}
+
+impl Slots {
+    /// An id for the next request, which [`Slots::put`] has to follow.
+    pub fn free_id(&mut self) -> u32 {
         if self.slots.len() >= FEW {
             let id = ONE_DIGIT.saturating_add(self.next_long);
             // Long before it comes round, replies in order have freed the ids of the first round.
             self.next_long = self.next_long.wrapping_add(1) % (u32::MAX >> 1);
             return id;
         }
-        loop {
-            let id = self.next_digit;
-            self.next_digit = self.next_digit.wrapping_add(1) % ONE_DIGIT;
-            if self.slots.iter().all(|slot| slot.id != id) {
-                return id;
-            }
-        }
+        // Of ten digits one at least is free.
+        let free = !self.digits & ((1 << ONE_DIGIT) - 1);
+        let ahead = free & (u32::MAX << self.next_digit);
+        let id = if ahead == 0 { free.trailing_zeros() } else { ahead.trailing_zeros() };
+        self.next_digit = if id.wrapping_add(1) < ONE_DIGIT { id.wrapping_add(1) } else { 0 };
+        id
     }
 
-    /// Records where the command of the request lies that was taken in last, and whether something goes with it.
-    pub fn set_span(&mut self, span: Span, attached: bool) {
-        if let Some(slot) = self.slots.back_mut() {
-            slot.span = span;
-            slot.attached = attached;
-            self.attached = self.attached.saturating_add(usize::from(attached));
+    /// Takes a request in that is on the wire there.
+    pub fn put(&mut self, id: u32, owner: Owner, span: Span, way: Way) {
+        self.digits |= digit(id);
+        if !way.out_of_band {
+            self.in_band = self.in_band.saturating_add(1);
         }
+        if way.attached {
+            self.attached = self.attached.saturating_add(1);
+        }
+        self.slots.push_back(Slot { id, owner, span, way, forgotten: false });
     }
 
     fn place(&self, id: u64) -> Option<usize> {
@@ -105,25 +104,28 @@ impl Slots {
     }
 
     /// Takes the request with this id out. Gives it back if somebody still waits for it.
-    pub fn release(&mut self, id: u64) -> Option<Slot> {
+    pub fn release(&mut self, id: u64) -> Option<Owner> {
         let slot = match self.place(id)? {
             0 => self.slots.pop_front()?,
             place => self.slots.remove(place)?,
         };
-        if !slot.out_of_band {
+        self.digits &= !digit(slot.id);
+        if !slot.way.out_of_band {
             self.in_band = self.in_band.saturating_sub(1);
         }
-        self.attached = self.attached.saturating_sub(usize::from(slot.attached));
+        if slot.way.attached {
+            self.attached = self.attached.saturating_sub(1);
+        }
         if slot.forgotten {
             self.forgotten = self.forgotten.saturating_sub(1);
             return None;
         }
-        Some(slot)
+        Some(slot.owner)
     }
 
     /// The id under which this call waits, and where its command lies.
     pub fn find(&self, call: u32) -> Option<(u64, Span)> {
-        let slot = self.slots.iter().find(|slot| !slot.forgotten && slot.call == call)?;
+        let slot = self.slots.iter().find(|slot| !slot.forgotten && slot.owner.call == call)?;
         Some((slot.id.into(), slot.span))
     }
 
@@ -132,7 +134,7 @@ impl Slots {
         let place = self.place(id);
         if let Some(slot) = place.and_then(|at| self.slots.get_mut(at)).filter(|slot| !slot.forgotten) {
             slot.forgotten = true;
-            slot.request = None;
+            slot.owner.request = None;
             self.forgotten = self.forgotten.saturating_add(1);
         }
     }
@@ -155,7 +157,7 @@ impl Slots {
     /// The call that waits under this id, if one does.
     pub fn caller(&self, id: u64) -> Option<u32> {
         let slot = self.slots.get(self.place(id)?)?;
-        (!slot.forgotten).then_some(slot.call)
+        (!slot.forgotten).then_some(slot.owner.call)
     }
 
     /// How many requests are on the wire.
@@ -181,6 +183,11 @@ impl Slots {
     /// Empties the table: the calls that were waiting, in the order in which they were put on the wire.
     pub fn drain(&mut self) -> Vec<(u32, Span)> {
         let slots = std::mem::take(self).slots;
-        slots.iter().filter(|slot| !slot.forgotten).map(|slot| (slot.call, slot.span)).collect()
+        slots.iter().filter(|slot| !slot.forgotten).map(|slot| (slot.owner.call, slot.span)).collect()
     }
+}
+
+/// The bit of an id of one digit; no bit for a longer one.
+fn digit(id: u32) -> u32 {
+    if id < ONE_DIGIT { 1 << id } else { 0 }
 }

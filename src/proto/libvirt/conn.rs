@@ -183,7 +183,7 @@ impl<F, W> Conn<F, W> {
         let span = self.send(procedure, rpc::CALL_WITH_FDS, Some(what), |writer| {
             arguments(writer.u32(1));
         });
-        self.out.push(&[&[0]], Some(descriptor));
+        self.out.push(&[0], &[], Some(descriptor));
         Span { start: span.start, len: span.len.saturating_add(1) }
     }
 
