@@ -152,7 +152,7 @@ impl Monitor {
         timeout: Timeout,
         fill: impl FnOnce(&mut Call),
     ) -> Result<(Guard<'_>, u32, Option<Error>)> {
-        let fds = duplicate(fds)?;
+        let fds = if fds.is_empty() { Vec::new() } else { duplicate(fds)? };
         let (mut shared, request) = self.check(text)?;
         let mon = shared.hub.mon(self)?;
         let link = mon.connected()?;
@@ -165,7 +165,9 @@ impl Monitor {
         let deadline = if started { timeout.map(after) } else { None };
         let call = shared.hub.calls.insert(entry);
         shared.hub.calls[call].id = next_id() << INDEX_BITS | call as u64;
-        shared.hub.timers.set(call, deadline);
+        if deadline.is_some() {
+            shared.hub.timers.set(call, deadline);
+        }
         let call = call as u32;
         if timeout == Some(0) {
             return Ok((shared, call, None));
@@ -214,10 +216,10 @@ impl super::Reactor {
         let (mut shared, answer) = self.wait(shared, deadline, Awaited::Call(call), take)?;
         let answer = answer.or_else(|| {
             shared.give_up(call, Code::Timeout);
+            self.settle(&mut shared);
             take(&mut shared)
         });
         shared.hub.calls.try_remove(call as usize);
-        self.settle(&mut shared);
         answer.ok_or_else(|| Error::new(Code::Internal, "a call ended without an answer"))
     }
 }

@@ -109,7 +109,7 @@ impl Reactor {
             let Shared { core, hub, .. } = &mut *shared;
             core.flush(hub);
         }
-        let timeout = self.sleep_time(&shared, until);
+        let timeout = self.sleep_time(&mut shared, until);
         let sleeps = timeout != Some(Duration::ZERO);
         if sleeps {
             shared.mask();
@@ -131,7 +131,7 @@ impl Reactor {
         Ok(shared)
     }
 
-    fn sleep_time(&self, shared: &Shared, until: Until) -> Option<Duration> {
+    fn sleep_time(&self, shared: &mut Shared, until: Until) -> Option<Duration> {
         if shared.core.has_unfinished() || until == Until::Now {
             return Some(Duration::ZERO);
         }

@@ -96,7 +96,7 @@ impl Shared {
     }
 
     /// The earliest deadline of all.
-    pub(super) fn first_deadline(&self) -> Option<Instant> {
+    pub(super) fn first_deadline(&mut self) -> Option<Instant> {
         match (self.core.first_deadline(), self.hub.timers.first()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -112,6 +112,12 @@ impl Shared {
 
     /// Makes the watched descriptor tell the truth: readable exactly while a `turn(0)` would find something to do.
     fn show(&mut self, woken: bool) {
+        if self.watch.is_some() {
+            self.show_on_watch(woken);
+        }
+    }
+
+    fn show_on_watch(&mut self, woken: bool) {
         let first = self.first_deadline();
         let Some(watch) = &mut self.watch else { return };
         let free = self.lead.is_some();
@@ -151,8 +157,16 @@ impl Reactor {
     }
 
     /// To be called after every change, before the lock is let go: wakes who has to know, and shows what is to do.
+    #[inline]
     pub(super) fn settle(&self, shared: &mut Shared) {
         let disturbed = std::mem::take(&mut shared.hub.disturb);
+        // A program whose one thread makes blocking calls has none of these.
+        if shared.asleep.is_some() || shared.turner.is_some() || shared.watch.is_some() {
+            self.tell_all(shared, disturbed);
+        }
+    }
+
+    fn tell_all(&self, shared: &mut Shared, disturbed: bool) {
         let callbacks = !shared.hub.queue.is_empty();
         if let Some(sleep) = shared.asleep {
             let earlier = |at: Instant| sleep.until.is_none_or(|until| at < until);

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::json::{MAX_DEPTH, Mode, Scanner};
-use super::token::{leading_digits, skip_plain, skip_text};
+use super::token::{digits_of_eight, skip_plain, skip_text};
 use crate::error::{Code, Error, Result};
 
 const KEYS: [&str; 5] = ["QMP", "event", "return", "error", "id"];
@@ -50,6 +50,15 @@ enum Phase {
     Line(Form),
     Structure,
     Skip,
+}
+
+/// Has a message begun?
+enum Begun {
+    Yes,
+    /// There is none, or too little of it to choose how to read it.
+    NotYet,
+    /// It is no message.
+    Wrong,
 }
 
 /// The beginnings of QEMU's compact messages.
@@ -149,11 +158,13 @@ impl Framer {
     pub fn next(&mut self, buf: &[u8], outstanding: impl Fn(u64) -> bool) -> Result<Step> {
         loop {
             match self.phase {
-                Phase::Between => {
-                    if !self.begin(buf)? {
-                        return Ok(Step::More);
+                Phase::Between => match self.begin(buf) {
+                    Begun::Yes => {}
+                    Begun::NotYet => return Ok(Step::More),
+                    Begun::Wrong => {
+                        return Err(broken("expected a JSON object", buf.get(self.start..).unwrap_or_default()));
                     }
-                }
+                },
                 Phase::Line(form) => match self.line(buf, form, &outstanding) {
                     Some(step) => return Ok(step),
                     None => self.begin_structure(),
@@ -201,13 +212,14 @@ impl Framer {
         KINDS.iter().enumerate().find(|(index, _)| scanner.seen(*index)).map(|(_, kind)| *kind)
     }
 
-    /// Finds the beginning of a message. False: there is none, or too little of it to choose how to read it.
-    fn begin(&mut self, buf: &[u8]) -> Result<bool> {
+    /// Finds the beginning of a message.
+    fn begin(&mut self, buf: &[u8]) -> Begun {
         self.skip_space(buf);
         let rest = buf.get(self.start..).unwrap_or_default();
-        let Some(first) = rest.first() else { return Ok(false) };
-        if *first != b'{' {
-            return Err(broken("expected a JSON object", rest));
+        match rest.first() {
+            None => return Begun::NotYet,
+            Some(b'{') => {}
+            Some(_) => return Begun::Wrong,
         }
         // Who leaves out a line end once is not QEMU's compact writer.
         self.compact &= self.line_ended;
@@ -215,14 +227,14 @@ impl Framer {
             if let Some(form) = form_of(rest) {
                 self.phase = Phase::Line(form);
                 self.searched = self.start;
-                return Ok(true);
+                return Begun::Yes;
             }
             if [OBJECT_REPLY, ARRAY_REPLY, EVENT].iter().any(|form| form.starts_with(rest)) {
-                return Ok(false);
+                return Begun::NotYet;
             }
         }
         self.begin_structure();
-        Ok(true)
+        Begun::Yes
     }
 
     fn skip_space(&mut self, buf: &[u8]) {
@@ -410,11 +422,15 @@ fn reply(line: &[u8], base: usize, closer: u8, outstanding: &impl Fn(u64) -> boo
     })
 }
 
-/// An event in QEMU's compact form.
+/// An event in QEMU's compact form, of a time in this age: others are for the scanner.
 fn event(line: &[u8], base: usize) -> Option<Message> {
-    let rest = integer(line.get(EVENT.len()..)?)?;
-    let rest = integer(rest.strip_prefix(b", \"microseconds\": ")?)?;
-    let rest = rest.strip_prefix(b"}, \"event\": \"")?;
+    let (seconds, rest) = line.get(EVENT.len()..)?.split_first_chunk::<10>()?;
+    let microseconds = rest.strip_prefix(b", \"microseconds\": ")?;
+    let digits = digits_of_eight(microseconds.first_chunk()?);
+    if !is_number(seconds) || !(1..=6).contains(&digits) {
+        return None;
+    }
+    let rest = microseconds.get(digits..)?.strip_prefix(b"}, \"event\": \"")?;
     // An escape in the name is for the scanner.
     let len = skip_plain(rest, 0);
     let tail = rest.get(len..).filter(|_| len > 0)?.strip_prefix(b"\"")?;
@@ -436,11 +452,10 @@ fn event(line: &[u8], base: usize) -> Option<Message> {
     })
 }
 
-/// What follows an integer.
-fn integer(text: &[u8]) -> Option<&[u8]> {
-    let text = text.strip_prefix(b"-").unwrap_or(text);
-    let digits = leading_digits(text);
-    text.get(digits..).filter(|rest| digits > 0 && !rest.is_empty())
+/// Is it a number of ten digits?
+fn is_number(text: &[u8; 10]) -> bool {
+    let eight = |part: Option<&[u8; 8]>| part.is_some_and(|part| digits_of_eight(part) == 8);
+    text.first() != Some(&b'0') && eight(text.first_chunk()) && eight(text.last_chunk())
 }
 
 fn broken(what: &str, near: &[u8]) -> Error {

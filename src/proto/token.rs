@@ -67,7 +67,7 @@ pub(super) fn skip_plain(buf: &[u8], pos: usize) -> usize {
             | (slash.wrapping_sub(each(1)) & !slash)
             | (word.wrapping_sub(each(b' ')) & !word)
     };
-    skip(buf, pos, hits, |byte| byte >= 0x20 && !matches!(byte, b'"' | b'\\'))
+    skip(buf, pos, hits)
 }
 
 /// The first byte from here on that is no printable ASCII (a control character, or a byte of 0x80 and above; DEL passes);
@@ -75,7 +75,7 @@ pub(super) fn skip_plain(buf: &[u8], pos: usize) -> usize {
 pub(super) fn skip_text(buf: &[u8], pos: usize) -> usize {
     // A long line in blocks that compilers make vector instructions of, and what is left of it in smaller ones.
     let pos = skip_blocks::<32>(buf, skip_blocks::<128>(buf, pos));
-    skip(buf, pos, |word| word.wrapping_sub(each(b' ')) | word, is_text)
+    skip(buf, pos, |word| word.wrapping_sub(each(b' ')) | word)
 }
 
 /// As a signed number every other byte is small.
@@ -96,20 +96,19 @@ fn skip_blocks<const N: usize>(buf: &[u8], mut pos: usize) -> usize {
 }
 
 /// How many decimal digits stand at the front.
-pub(super) fn leading_digits(text: &[u8]) -> usize {
+#[inline(always)]
+pub(super) fn digits_of_eight(text: &[u8; 8]) -> usize {
     // A digit becomes 0 to 9, to which 0x76 can be added without reaching the high bit. No sum of two bytes below 0x80
     // carries into the next, and one that is above has the bit by itself.
-    let hits = |word: u64| {
-        let value = word ^ each(b'0');
-        (value & !HIGH).wrapping_add(each(0x76)) | value
-    };
-    skip(text, 0, hits, |byte| byte.is_ascii_digit())
+    let value = u64::from_le_bytes(*text) ^ each(b'0');
+    let others = ((value & !HIGH).wrapping_add(each(0x76)) | value) & HIGH;
+    (others.trailing_zeros() / 8) as usize
 }
 
 /// The first byte from here on that is not wanted, or the end: eight bytes at a time, where `hits` sets the high bit of
-/// such a byte (and perhaps of bytes above it), then one by one.
+/// such a byte (and perhaps of bytes above it). A NUL must not be wanted.
 #[inline(always)]
-fn skip(buf: &[u8], mut pos: usize, hits: impl Fn(u64) -> u64, wanted: impl Fn(u8) -> bool) -> usize {
+fn skip(buf: &[u8], mut pos: usize, hits: impl Fn(u64) -> u64) -> usize {
     while let Some(chunk) = buf.get(pos..).and_then(|rest| rest.first_chunk::<8>()) {
         let hits = hits(u64::from_le_bytes(*chunk)) & HIGH;
         if hits != 0 {
@@ -117,8 +116,19 @@ fn skip(buf: &[u8], mut pos: usize, hits: impl Fn(u64) -> u64, wanted: impl Fn(u
         }
         pos = pos.wrapping_add(8);
     }
+    skip_last(buf, pos, hits)
+}
+
+/// The same where fewer than eight bytes are left: NULs are put behind them.
+#[inline(always)]
+fn skip_last(buf: &[u8], pos: usize, hits: impl Fn(u64) -> u64) -> usize {
     let rest = buf.get(pos..).unwrap_or_default();
-    pos.wrapping_add(rest.iter().take_while(|byte| wanted(**byte)).count())
+    let word = match buf.last_chunk::<8>() {
+        Some(last) if !rest.is_empty() => u64::from_le_bytes(*last) >> 8usize.wrapping_sub(rest.len()).wrapping_mul(8),
+        Some(_) => return buf.len(),
+        None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    pos.wrapping_add(((hits(word) & HIGH).trailing_zeros() / 8) as usize)
 }
 
 #[cfg(test)]
@@ -136,6 +146,7 @@ mod tests {
                     let expected = if (0x20..0x80).contains(&other) { line.len() } else { len };
                     assert_eq!(skip_text(&line, 0), expected, "{other} behind {len} bytes, {more} behind it");
                     assert_eq!(skip_text(&line, len / 2), expected);
+                    assert_eq!(skip_text(&line[len / 2..], 0), expected - len / 2);
                 }
             }
         }
@@ -143,15 +154,33 @@ mod tests {
 
     #[test]
     fn digits_are_counted_whatever_follows() {
+        for len in 0..=8 {
+            for other in 0..=255u8 {
+                for more in [*b"01234567", [b'x'; 8], [0x80; 8]] {
+                    let mut text = b"98765432"[..len].to_vec();
+                    text.push(other);
+                    text.extend(more);
+                    let expected = text.iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
+                    assert_eq!(digits_of_eight(text.first_chunk().unwrap()), expected, "{}", text.escape_ascii());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn plain_text_ends_at_quotes_backslashes_and_control_characters() {
         for len in 0..20 {
             for other in 0..=255u8 {
-                let mut text = b"01234567890123456789"[..len].to_vec();
-                text.push(other);
-                let expected = if other.is_ascii_digit() { len + 1 } else { len };
-                assert_eq!(leading_digits(&text), expected, "{other} behind {len} digits");
-                text.extend_from_slice(b"12345678");
-                let expected = if other.is_ascii_digit() { len + 9 } else { len };
-                assert_eq!(leading_digits(&text), expected, "{other} behind {len} digits, and more");
+                for more in [0, 1, 9] {
+                    let mut text = vec![0xc3; len];
+                    text.push(other);
+                    text.extend(std::iter::repeat_n(b'x', more));
+                    let plain = other >= 0x20 && !matches!(other, b'"' | b'\\');
+                    let expected = if plain { text.len() } else { len };
+                    for from in [0, len / 2, len] {
+                        assert_eq!(skip_plain(&text, from), expected, "{other} behind {len} bytes, {more} behind it");
+                    }
+                }
             }
         }
     }

@@ -240,7 +240,17 @@ impl<D> Core<D> {
     }
 
     /// Lets every driver write that had put it aside.
+    #[inline]
     pub fn flush<S>(&mut self, sink: &mut S)
+    where
+        D: Driver<S>,
+    {
+        if !self.flush.is_empty() {
+            self.flush_all(sink);
+        }
+    }
+
+    fn flush_all<S>(&mut self, sink: &mut S)
     where
         D: Driver<S>,
     {
@@ -258,7 +268,7 @@ impl<D> Core<D> {
     }
 
     /// The earliest deadline of a driver.
-    pub fn first_deadline(&self) -> Option<Instant> {
+    pub fn first_deadline(&mut self) -> Option<Instant> {
         self.timers.first()
     }
 }

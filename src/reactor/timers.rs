@@ -1,8 +1,8 @@
 //! Deadlines, the earliest first.
 //!
 //! Most come in the order in which they are set, and most are taken back before they are due: a request is answered, the
-//! next one has the same timeout. So they stand in a queue, and one that is taken back is left there until it comes to
-//! the front. Only one that is earlier than the last of the queue goes to a tree.
+//! next one has the same timeout. So they stand in a queue, and one that is taken back is left there until somebody asks
+//! what comes first. Only one that is earlier than the last of the queue goes to a tree.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
@@ -14,13 +14,11 @@ const SLACK: usize = 64;
 #[derive(Debug, Default)]
 pub struct Timers {
     /// What holds now, by key.
-    current: Vec<Option<Timer>>,
+    current: Vec<Option<Instant>>,
     /// How many hold.
     live: usize,
     /// In order; what is not (any more) in `current` was taken back.
-    queue: VecDeque<(usize, Timer)>,
-    /// Tells a timer from an earlier one of the same key.
-    stamp: u64,
+    queue: VecDeque<(Instant, usize)>,
     /// Those that came out of order.
     others: BTreeSet<(Instant, usize)>,
 }
@@ -30,11 +28,8 @@ impl Timers {
     pub fn set(&mut self, key: usize, new: Option<Instant>) {
         if let Some(old) = self.current.get_mut(key).and_then(Option::take) {
             self.live -= 1;
-            if self.queue.front().is_some_and(|(_, first)| first.stamp == old.stamp) {
-                self.queue.pop_front();
-                self.clean();
-            } else if !self.others.is_empty() {
-                self.others.remove(&(old.at, key));
+            if !self.others.is_empty() {
+                self.others.remove(&(old, key));
             }
         }
         if let Some(at) = new {
@@ -43,61 +38,47 @@ impl Timers {
     }
 
     fn add(&mut self, key: usize, at: Instant) {
-        self.stamp += 1;
-        let timer = Timer { at, stamp: self.stamp };
         if self.current.len() <= key {
             self.current.resize(key + 1, None);
         }
-        self.current[key] = Some(timer);
+        self.current[key] = Some(at);
         self.live += 1;
-        if self.queue.back().is_some_and(|(_, last)| last.at > at) {
+        if self.queue.back().is_some_and(|(last, _)| *last > at) {
             self.others.insert((at, key));
             return;
         }
-        self.queue.push_back((key, timer));
+        self.queue.push_back((at, key));
         if self.queue.len() > 2 * self.live + SLACK {
             let current = &self.current;
-            self.queue.retain(|(key, timer)| timer.holds(*key, current));
+            self.queue.retain(|(at, key)| current[*key] == Some(*at));
         }
     }
 
     /// The earliest deadline.
-    pub fn first(&self) -> Option<Instant> {
-        let (queued, other) = (self.queue.front(), self.others.first());
+    #[inline]
+    pub fn first(&mut self) -> Option<Instant> {
+        if self.live == 0 { None } else { self.find_first() }
+    }
+
+    fn find_first(&mut self) -> Option<Instant> {
+        while self.queue.front().is_some_and(|(at, key)| self.current[*key] != Some(*at)) {
+            self.queue.pop_front();
+        }
+        let queued = self.queue.front().map(|(at, _)| *at);
+        let other = self.others.first().map(|(at, _)| *at);
         match (queued, other) {
-            (Some((_, a)), Some((b, _))) => Some(a.at.min(*b)),
-            (a, b) => a.map(|(_, timer)| timer.at).or(b.map(|(at, _)| *at)),
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
         }
     }
 
     /// Takes out the earliest deadline that is not after `now`, and says whose it was.
     pub fn pop(&mut self, now: Instant) -> Option<usize> {
         let first = self.first().filter(|at| *at <= now)?;
-        let queued = self.queue.front().filter(|(_, timer)| timer.at == first).map(|(key, _)| *key);
+        let queued = self.queue.front().filter(|(at, _)| *at == first).map(|(_, key)| *key);
         let key = queued.or_else(|| self.others.first().map(|(_, key)| *key))?;
         self.set(key, None);
         Some(key)
-    }
-
-    /// Makes sure that what stands at the front of the queue holds.
-    fn clean(&mut self) {
-        while self.queue.front().is_some_and(|(key, timer)| !timer.holds(*key, &self.current)) {
-            self.queue.pop_front();
-        }
-    }
-}
-
-/// A deadline that was set.
-#[derive(Clone, Copy, Debug)]
-struct Timer {
-    at: Instant,
-    stamp: u64,
-}
-
-impl Timer {
-    /// Is it what holds for this key?
-    fn holds(&self, key: usize, current: &[Option<Timer>]) -> bool {
-        current.get(key).and_then(Option::as_ref).is_some_and(|now| now.stamp == self.stamp)
     }
 }
 

@@ -42,7 +42,7 @@ impl Buffer {
             let Some(block) = NonNull::new(alloc(layout).cast::<Block>()) else { handle_alloc_error(layout) };
             let data = block.as_ptr().add(1).cast::<u8>();
             let mut at = data;
-            for part in parts {
+            for part in parts.iter().filter(|part| !part.is_empty()) {
                 at.copy_from_nonoverlapping(part.as_ptr(), part.len());
                 at = at.add(part.len());
             }
