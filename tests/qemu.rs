@@ -165,7 +165,7 @@ fn fifty_monitors_on_five_machines_and_one_thread() {
         let then = Box::new(move |monitor: &Arc<Monitor>, outcome: qmp::error::Result<()>| {
             outcome.unwrap();
             let request = format!("{{\"execute\":\"query-status\",\"id\":{i}}}");
-            let check = Box::new(move |_: &Arc<Monitor>, reply: qmp::error::Result<qmp::sys::buffer::Buffer>| {
+            let check = Box::new(move |_: &Arc<Monitor>, reply: qmp::error::Result<qmp::sys::text::Text<'_>>| {
                 assert_eq!(parsed(reply.unwrap().as_bytes())["id"], json!(i));
                 answered.fetch_add(1, Ordering::Relaxed);
             });

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use qmp::error::Code;
+use qmp::error::{Code, Result};
 use qmp::monitor::{Monitor, Reactor, Timeout};
+use qmp::sys::text::Text;
 use serde_json::Value;
 
 const SOON: Timeout = Timeout::Millis(30_000);
@@ -104,7 +105,7 @@ fn live(monitor: Arc<Monitor>, seed: &mut u64, counts: &Arc<Counts>) {
             2 => assert!(monitor.execute("large", None, SOON).unwrap().as_bytes().len() > 100_000),
             3 => {
                 let (held, timeout) = (Held::new(counts), if random(seed, 3) == 0 { 1 } else { 30_000 });
-                let done = Box::new(move |_: &Arc<Monitor>, _| {
+                let done = Box::new(move |_: &Arc<Monitor>, _: Result<Text<'_>>| {
                     held.0.answered.fetch_add(1, Ordering::Relaxed);
                 });
                 counts.started.fetch_add(1, Ordering::Relaxed);

@@ -19,6 +19,7 @@ use std::time::Instant;
 
 use crate::error::{Code, Delivery, Error, Result};
 use crate::proto::request::Request;
+use crate::proto::tell::Answer;
 use crate::reactor::{Driver, Io, Ready};
 use crate::sys::buffer::Buffer;
 use libvirt::Libvirt;
@@ -30,7 +31,7 @@ pub trait Sink {
     /// The link of this port is ready for commands.
     fn connected(&mut self, port: usize);
     /// A request is answered, or cannot be any more.
-    fn answered(&mut self, call: u32, outcome: Result<Buffer>);
+    fn answered(&mut self, call: u32, outcome: Result<Reply<'_>>);
     /// An event. `name` and `json` are valid UTF-8 without NUL.
     fn event(&mut self, port: usize, name: &[u8], json: &[u8]);
     /// Events were lost on the way; nobody knows how many if there is no count.
@@ -39,6 +40,24 @@ pub trait Sink {
     fn domain(&mut self, port: usize, started: bool, reason: &str);
     /// The link is gone, or never came about. The calls that waited have been answered.
     fn closed(&mut self, port: usize, why: Error);
+}
+
+/// What a caller gets.
+pub enum Reply<'a> {
+    /// A text in pieces, which lie in a read buffer.
+    Pieces(Answer<'a>),
+    /// A text of its own.
+    Whole(Buffer),
+}
+
+impl Reply<'_> {
+    /// As a text of its own.
+    pub fn into_buffer(self) -> Buffer {
+        match self {
+            Reply::Pieces(pieces) => Buffer::concat(&pieces),
+            Reply::Whole(buffer) => buffer,
+        }
+    }
 }
 
 /// A request on its way to a driver.

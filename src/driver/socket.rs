@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::dial::Place;
 use super::inbox;
 use super::wire::{Stop, Waiting, Wire};
-use super::{Sink, Submission};
+use super::{Reply, Sink, Submission};
 use crate::error::{Code, Delivery, Error, Result};
 use crate::proto::frame::Kind;
 use crate::proto::qmp::{Item, Phase, Qmp};
@@ -202,7 +202,7 @@ fn digest<S: Sink>(qmp: &mut Qmp<Vec<OwnedFd>>, port: usize, buf: &mut Vec<u8>, 
 }
 
 /// What the caller gets for a reply. If nothing follows it in the buffer, that may be handed over.
-fn answer(buf: &mut Vec<u8>, qmp: &Qmp<Vec<OwnedFd>>, owner: &Owner) -> Result<Buffer> {
+fn answer<'a>(buf: &'a mut Vec<u8>, qmp: &Qmp<Vec<OwnedFd>>, owner: &'a Owner) -> Result<Reply<'a>> {
     let message = qmp.message();
     let id = owner.request.as_ref().and_then(|request| request.id());
     if message.kind == Kind::Error {
@@ -211,15 +211,12 @@ fn answer(buf: &mut Vec<u8>, qmp: &Qmp<Vec<OwnedFd>>, owner: &Owner) -> Result<B
     }
     let long = message.end - message.start >= HAND_OVER;
     let last = qmp.consumed() >= buf.len();
-    if owner.value_only {
-        return Ok(if long && last {
-            Buffer::from_vec(std::mem::take(buf), message.value.clone())
-        } else {
-            Buffer::concat(&[buf.get(message.value.clone()).unwrap_or_default()])
-        });
-    }
     if !(long && last) {
-        return Ok(Buffer::concat(&reply::envelope(buf, message, id)));
+        let value = || [buf.get(message.value.clone()).unwrap_or_default(), b"", b"", b""];
+        return Ok(Reply::Pieces(if owner.value_only { value() } else { reply::envelope(buf, message, id) }));
+    }
+    if owner.value_only {
+        return Ok(Reply::Whole(Buffer::from_vec(std::mem::take(buf), message.value.clone())));
     }
     let mut bytes = std::mem::take(buf);
     bytes.truncate(message.end);
@@ -228,5 +225,5 @@ fn answer(buf: &mut Vec<u8>, qmp: &Qmp<Vec<OwnedFd>>, owner: &Owner) -> Result<B
         None => drop(bytes.drain(message.id_member.clone())),
     }
     let end = bytes.len();
-    Ok(Buffer::from_vec(bytes, message.start..end))
+    Ok(Reply::Whole(Buffer::from_vec(bytes, message.start..end)))
 }

@@ -1,9 +1,8 @@
 //! From what machines tell to what sinks take.
 
-use super::Sink;
+use super::{Reply, Sink};
 use crate::error::{Error, Result};
 use crate::proto::tell::{Answer, Tell};
-use crate::sys::buffer::Buffer;
 
 /// Hands on to the sink what a machine tells.
 pub(super) struct Told<'a, S>(pub(super) &'a mut S);
@@ -14,7 +13,7 @@ impl<S: Sink> Tell for Told<'_, S> {
     }
 
     fn answered(&mut self, call: u32, answer: Result<Answer<'_>>) {
-        self.0.answered(call, answer.map(|parts| Buffer::concat(&parts)));
+        self.0.answered(call, answer.map(Reply::Pieces));
     }
 
     fn event(&mut self, port: usize, name: &[u8], json: &[u8]) {

@@ -89,7 +89,7 @@ impl UserData {
             let user = &self;
             let error = outcome.as_ref().err().map(qmp_error::new);
             let text = match (&outcome, &error) {
-                (Ok(buffer), _) => Some(buffer.as_text()),
+                (Ok(text), _) => Some(*text),
                 (_, Some(error)) => error.reply().map(|reply| Text::new(reply.as_bytes_with_nul())),
                 _ => None,
             };

@@ -11,15 +11,16 @@ use slab::Slab;
 use super::login::CredentialsHandler;
 use super::options::Options;
 use super::seats::Seats;
-use super::texts::Texts;
 use super::{DoneHandler, EventHandler, Monitor, ReplyHandler, State};
-use crate::driver::Sink;
+use crate::driver::{Reply, Sink};
 use crate::error::{Code, Error, Result};
 use crate::events::own;
 use crate::events::queue::{Filter, Load, Loss, Stream};
 use crate::proto::request::Request;
 use crate::reactor::timers::Timers;
 use crate::sys::buffer::Buffer;
+use crate::sys::text::Text;
+use crate::sys::texts::Texts;
 use crate::target::Target;
 
 /// All monitors of a reactor and all that waits.
@@ -41,8 +42,10 @@ pub struct Hub {
     pub batch: VecDeque<Job>,
     /// The answers of the batch that are run in one go next.
     pub answers: VecDeque<Job>,
-    /// The texts of the events in `queue`.
+    /// The texts of what is in `queue`.
     pub texts: Texts,
+    /// The texts of what is in `batch`, while no callback runs.
+    pub batch_texts: Texts,
     /// How long the leader polls before it sleeps: the longest that a monitor asks for.
     pub busy_poll: Duration,
     /// Something happened for a thread that may be asleep as the leader.
@@ -143,6 +146,43 @@ pub enum Waiter {
 /// How a call ended; a connect has no text.
 pub type Outcome = Result<Option<Buffer>>;
 
+/// The text of an answer that waits for its callback.
+pub enum Kept {
+    /// It lies there in the texts.
+    There(usize),
+    /// It is one of its own.
+    Whole(Buffer),
+}
+
+impl Kept {
+    /// An answer longer than this has a text of its own.
+    const LONGEST: usize = 32 * 1024;
+
+    fn of(reply: Reply<'_>, texts: &mut Texts) -> Kept {
+        match reply {
+            Reply::Pieces(pieces) if pieces.iter().map(|piece| piece.len()).sum::<usize>() <= Kept::LONGEST => {
+                texts.push(b"", pieces).map_or_else(|| Kept::Whole(reply.into_buffer()), Kept::There)
+            }
+            long => Kept::Whole(long.into_buffer()),
+        }
+    }
+
+    /// The text itself.
+    pub fn text<'a>(&'a self, texts: &'a Texts) -> Text<'a> {
+        match self {
+            Kept::There(at) => texts.get(*at).map_or(Text::new(b"\0"), |entry| entry.json),
+            Kept::Whole(buffer) => buffer.as_text(),
+        }
+    }
+
+    /// Makes it independent of these texts.
+    fn take_out(&mut self, texts: &Texts) {
+        if let Kept::There(_) = self {
+            *self = Kept::Whole(self.text(texts).into());
+        }
+    }
+}
+
 /// A callback that is to run; `mon` is the monitor it belongs to.
 #[allow(missing_docs)]
 pub enum Job {
@@ -151,7 +191,7 @@ pub enum Job {
     /// Events were lost in this place.
     Lost { mon: usize, sub: u64 },
     /// A request is answered.
-    Reply { mon: usize, handler: ReplyHandler, outcome: Result<Buffer> },
+    Reply { mon: usize, handler: ReplyHandler, outcome: Result<Kept> },
     /// A connect has ended.
     Done { mon: usize, handler: DoneHandler, outcome: Result<()> },
     /// The last thing of a monitor that was freed in a callback.
@@ -167,6 +207,13 @@ impl Job {
             | Job::Reply { mon, .. }
             | Job::Done { mon, .. }
             | Job::Farewell { mon } => *mon,
+        }
+    }
+
+    /// Makes it independent of these texts, if it is an answer.
+    fn take_out(&mut self, texts: &Texts) {
+        if let Job::Reply { outcome: Ok(kept), .. } = self {
+            kept.take_out(texts);
         }
     }
 
@@ -251,12 +298,12 @@ impl Hub {
         gone
     }
 
-    /// Takes a call out and tells whoever waits how it ended.
-    pub fn settle(&mut self, call: u32, outcome: Outcome) {
+    /// Takes a call out and tells whoever waits how it ended; without a reply it was a connect.
+    pub fn settle(&mut self, call: u32, outcome: Result<Option<Reply<'_>>>) {
         let Some(entry) = self.calls.get_mut(call as usize) else { return };
         if let Waiter::Thread(seat, answer) = &mut entry.waiter {
             // The thread takes the entry out when it has seen the answer.
-            *answer = Some(outcome);
+            *answer = Some(outcome.map(|reply| reply.map(Reply::into_buffer)));
             match seat {
                 Some(seat) => self.seats.notify(*seat),
                 None => self.disturb = true,
@@ -269,8 +316,11 @@ impl Hub {
         let about = |error: Error| error.about(&target_of(&self.mons, mon), asked.name());
         self.queue.push_back(match waiter {
             Waiter::Reply(handler) => {
-                let text = |text: Option<Buffer>| text.unwrap_or_else(|| Buffer::concat(&[]));
-                Job::Reply { mon, handler, outcome: outcome.map(text).map_err(about) }
+                let kept = match outcome {
+                    Ok(reply) => Ok(Kept::of(reply.unwrap_or(Reply::Pieces([b""; 4])), &mut self.texts)),
+                    Err(why) => Err(about(why)),
+                };
+                Job::Reply { mon, handler, outcome: kept }
             }
             Waiter::Done(handler) => Job::Done { mon, handler, outcome: outcome.map(drop).map_err(about) },
             Waiter::Thread(..) => return,
@@ -302,15 +352,15 @@ impl Hub {
         show(stream, state);
     }
 
-    /// Moves what is queued into the batch that is about to run; gives the texts of its events.
-    pub fn begin_batch(&mut self) -> Texts {
+    /// Moves what is queued into the batch that is about to run.
+    pub fn begin_batch(&mut self) {
         std::mem::swap(&mut self.queue, &mut self.batch);
-        std::mem::take(&mut self.texts)
+        self.batch_texts = std::mem::take(&mut self.texts);
     }
 
     /// The batch has run: its text buffer is used again.
-    pub fn end_batch(&mut self, texts: Texts) {
-        self.texts.reuse(texts);
+    pub fn end_batch(&mut self) {
+        self.texts.reuse(std::mem::take(&mut self.batch_texts));
     }
 
     /// Takes this answer, and those of its monitor that follow it in the batch, at most `most` in all.
@@ -332,12 +382,14 @@ impl Hub {
         self.answers = answers;
     }
 
-    /// Takes out what is queued for a monitor. Its events are dropped; the callbacks that must come are returned.
+    /// Takes out what is queued for a monitor, while no callback runs. Its events are dropped; the callbacks that must come
+    /// are returned.
     pub fn take_jobs(&mut self, port: usize) -> Vec<Job> {
         let mut taken = Vec::new();
-        for queue in [&mut self.batch, &mut self.queue] {
+        for (queue, texts) in [(&mut self.batch, &self.batch_texts), (&mut self.queue, &self.texts)] {
             if queue.iter().any(|job| job.mon() == port) {
-                let (own, rest): (Vec<_>, Vec<_>) = queue.drain(..).partition(|job| job.mon() == port);
+                let (mut own, rest): (Vec<_>, Vec<_>) = queue.drain(..).partition(|job| job.mon() == port);
+                own.iter_mut().for_each(|job| job.take_out(texts));
                 taken.extend(own);
                 queue.extend(rest);
             }
@@ -383,7 +435,7 @@ impl Sink for Hub {
         self.refresh_streams(port);
     }
 
-    fn answered(&mut self, call: u32, outcome: Result<Buffer>) {
+    fn answered(&mut self, call: u32, outcome: Result<Reply<'_>>) {
         self.settle(call, outcome.map(Some));
     }
 
@@ -401,7 +453,7 @@ impl Sink for Hub {
                 continue;
             }
             sub.losing = false;
-            let Some(at) = *place.get_or_insert_with(|| self.texts.push(name, json)) else { continue };
+            let Some(at) = *place.get_or_insert_with(|| self.texts.push(name, [json])) else { continue };
             let place = self.texts.end();
             match self.queue.back_mut() {
                 Some(Job::Events { mon, sub: other, counts: same, end, count, .. })

@@ -12,6 +12,7 @@ use crate::driver::Link;
 use crate::driver::dial;
 use crate::error::{Code, Error, Result};
 use crate::sys::buffer::Buffer;
+use crate::sys::texts::Texts;
 use crate::target::{Endpoint, Target};
 
 impl Monitor {
@@ -149,7 +150,7 @@ impl Monitor {
                 callback(|| self.say_farewell(jobs, gone));
                 shared = reactor.lock_to_end();
             } else {
-                shared = reactor.unlocked(shared, port, || self.say_farewell(jobs, gone));
+                shared = reactor.unlocked(shared, port, |_| self.say_farewell(jobs, gone));
             }
         }
         reactor.retire(shared, false);
@@ -157,9 +158,13 @@ impl Monitor {
 
     /// Runs the last callbacks of a monitor that is no longer in the books, and drops its handlers.
     pub(super) fn say_farewell(self: &Arc<Self>, jobs: Vec<Job>, gone: Option<Mon>) {
+        // Their texts are their own.
+        let texts = Texts::default();
         for job in jobs {
             match job {
-                Job::Reply { handler, outcome, .. } => handler(self, outcome),
+                Job::Reply { handler, outcome, .. } => {
+                    handler(self, outcome.as_ref().map(|kept| kept.text(&texts)).map_err(Clone::clone));
+                }
                 Job::Done { handler, outcome, .. } => handler(self, outcome),
                 _ => {}
             }

@@ -17,7 +17,6 @@ pub mod seats;
 mod shared;
 pub mod stream;
 mod subscribe;
-mod texts;
 mod turn;
 mod worker;
 
@@ -30,15 +29,14 @@ use std::time::{Duration, Instant};
 use crate::error::{Code, Error, Result};
 use crate::reactor::Core;
 use crate::reactor::lead::Lead;
-use crate::sys::buffer::Buffer;
 use crate::sys::event_fd::Bell;
 use crate::sys::text::Text;
 use shared::{Lock, Shared, system};
 
 /// Called with each event: its name and its JSON.
 pub type EventHandler = Box<dyn FnMut(&Arc<Monitor>, Text<'_>, Text<'_>) + Send>;
-/// Called once with the answer to a request.
-pub type ReplyHandler = Box<dyn FnOnce(&Arc<Monitor>, Result<Buffer>) + Send>;
+/// Called once with the answer to a request, which it is lent.
+pub type ReplyHandler = Box<dyn FnOnce(&Arc<Monitor>, Result<Text<'_>>) + Send>;
 /// Called once when a connect has ended.
 pub type DoneHandler = Box<dyn FnOnce(&Arc<Monitor>, Result<()>) + Send>;
 

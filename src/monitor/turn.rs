@@ -9,12 +9,12 @@ use super::hub::{Job, Sub};
 use super::inside::{callback, in_callback, this_thread};
 use super::roles::{Awaited, Until};
 use super::shared::{Guard, Shared};
-use super::texts::Texts;
 use super::{EventHandler, Monitor, Reactor, Timeout};
 use crate::error::{Code, Error, Result};
 use crate::events::own;
 use crate::events::queue::Loss;
 use crate::sys::text::Text;
+use crate::sys::texts::Texts;
 
 /// At most so many callbacks run before the lock is taken again.
 const AT_ONCE: usize = 64;
@@ -175,7 +175,7 @@ impl Reactor {
         if shared.lead.is_some() {
             shared.hub.seats.pass_lead();
         }
-        let texts = shared.hub.begin_batch();
+        shared.hub.begin_batch();
         self.settle(&mut shared);
         let mut count = 0;
         loop {
@@ -183,10 +183,10 @@ impl Reactor {
             shared = self.await_callback(shared);
             let Some(job) = shared.hub.batch.pop_front() else { break };
             let ran;
-            (shared, ran) = self.run_job(shared, job, &texts);
+            (shared, ran) = self.run_job(shared, job);
             count += ran;
         }
-        shared.hub.end_batch(texts);
+        shared.hub.end_batch();
         // Monitors freed in these callbacks: the rest of them runs at the end of this turn.
         while let Some(port) = shared.hub.next_farewell() {
             let ran;
@@ -203,7 +203,7 @@ impl Reactor {
         let count = jobs.len();
         let gone = shared.hub.remove(port);
         let Some(keep) = gone.as_ref().and_then(|mon| mon.keep.clone()) else { return (shared, count) };
-        (self.unlocked(shared, port, || keep.say_farewell(jobs, gone)), count)
+        (self.unlocked(shared, port, |_| keep.say_farewell(jobs, gone)), count)
     }
 
     /// Runs everything: nobody will turn this reactor again.
@@ -215,7 +215,7 @@ impl Reactor {
     }
 
     /// Runs this job, and with it the answers of the same monitor that follow it. Tells how many callbacks that were.
-    fn run_job<'a>(&'a self, mut shared: Guard<'a>, job: Job, texts: &Texts) -> (Guard<'a>, usize) {
+    fn run_job<'a>(&'a self, mut shared: Guard<'a>, job: Job) -> (Guard<'a>, usize) {
         let port = job.mon();
         let Some(mon) = shared.hub.mons.get_mut(port) else { return (shared, 0) };
         if let Job::Farewell { .. } = job {
@@ -226,7 +226,7 @@ impl Reactor {
             Job::Events { sub, counts, at, end, count, .. } => {
                 let run = Run { counts, at, end, count };
                 self.run_sub(shared, &handle, sub, |shared, handler| {
-                    self.run_events(shared, &handle, sub, run, texts, handler)
+                    self.run_events(shared, &handle, sub, run, handler)
                 })
             }
             Job::Lost { sub, .. } => {
@@ -240,11 +240,12 @@ impl Reactor {
         let mut answers = shared.hub.take_answers(first, AT_ONCE);
         let mut ran = 0;
         self.halt.store(false, Ordering::Relaxed);
-        shared = self.unlocked(shared, handle.key(), || {
+        shared = self.unlocked(shared, handle.key(), |texts| {
             while let Some(job) = answers.pop_front() {
                 ran += 1;
                 match job {
-                    Job::Reply { handler, outcome, .. } => handler(handle, outcome),
+                    Job::Reply { handler, outcome: Ok(kept), .. } => handler(handle, Ok(kept.text(texts))),
+                    Job::Reply { handler, outcome: Err(why), .. } => handler(handle, Err(why)),
                     Job::Done { handler, outcome, .. } => handler(handle, outcome),
                     Job::Events { .. } | Job::Lost { .. } | Job::Farewell { .. } => {}
                 }
@@ -292,7 +293,7 @@ impl Reactor {
         let loss: Loss = entry.take_loss();
         let with_nul = |text: &[u8]| [text, b"\0"].concat();
         let (name, json) = (with_nul(own::EVENTS_LOST.as_bytes()), with_nul(&loss.json()));
-        (self.unlocked(shared, handle.key(), || handler(handle, Text::new(&name), Text::new(&json))), 1)
+        (self.unlocked(shared, handle.key(), |_| handler(handle, Text::new(&name), Text::new(&json))), 1)
     }
 
     /// Runs some of these events; the others stand in front of the batch again.
@@ -302,28 +303,20 @@ impl Reactor {
         handle: &Arc<Monitor>,
         sub: u64,
         mut run: Run,
-        texts: &Texts,
         handler: &mut EventHandler,
     ) -> (Guard<'a>, usize) {
         let port = handle.key();
         let bound = shared.hub.mons.get(port).map_or(0, |mon| mon.options.bounds.events);
         // What runs has left the queue: of a short one not many at once may, or its bound would mean little.
         let some = run.count.min((bound / AT_ONCE).clamp(1, AT_ONCE));
-        let bytes = |mut at: usize, count: usize| {
-            let mut bytes = 0;
-            for _ in 0..count {
-                let Some(event) = texts.get(at) else { break };
-                (bytes, at) = (bytes + event.json.as_bytes().len(), event.next);
-            }
-            bytes
-        };
+        let bytes = if run.counts { shared.hub.batch_texts.size_of(run.at, some) } else { 0 };
         let Some(books) = entry(&mut shared, handle, sub) else { return (shared, 0) };
         if run.counts {
-            books.leave(some, bytes(run.at, some));
+            books.leave(some, bytes);
         }
         let mut ran = 0;
         self.halt.store(false, Ordering::Relaxed);
-        shared = self.unlocked(shared, port, || {
+        shared = self.unlocked(shared, port, |texts| {
             while ran < some {
                 let Some(event) = texts.get(run.at) else { break };
                 ran += 1;
@@ -335,10 +328,10 @@ impl Reactor {
             }
         });
         run.count -= ran;
+        let again = if run.counts { some - ran } else { 0 };
+        let bytes = shared.hub.batch_texts.size_of(run.at, again);
         let Some(books) = entry(&mut shared, handle, sub).filter(|_| run.count > 0) else { return (shared, ran) };
-        if run.counts && ran < some {
-            books.enter(some - ran, bytes(run.at, some - ran));
-        }
+        books.enter(again, bytes);
         let Run { counts, at, end, count } = run;
         shared.hub.batch.push_front(Job::Events { mon: port, sub, counts, at, end, count });
         (shared, ran)
@@ -352,13 +345,15 @@ impl Reactor {
         shared
     }
 
-    /// Runs callbacks of a monitor with the lock let go; nobody else's may be running. A panic of a Rust callback goes on
-    /// after the books are in order.
-    pub(super) fn unlocked<'a>(&'a self, mut shared: Guard<'a>, port: usize, run: impl FnOnce()) -> Guard<'a> {
+    /// Runs callbacks of a monitor with the lock let go, and lends them the texts of the batch; nobody else's may be running.
+    /// A panic of a Rust callback goes on after the books are in order.
+    pub(super) fn unlocked<'a>(&'a self, mut shared: Guard<'a>, port: usize, run: impl FnOnce(&Texts)) -> Guard<'a> {
         shared.running = Some((port, this_thread()));
+        let texts = std::mem::take(&mut shared.hub.batch_texts);
         drop(shared);
-        let outcome = catch_unwind(AssertUnwindSafe(|| callback(run)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| callback(|| run(&texts))));
         let mut shared = self.lock_to_end();
+        shared.hub.batch_texts = texts;
         shared.running = None;
         self.tell_waiters(&shared);
         if let Err(panic) = outcome {

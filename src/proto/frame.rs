@@ -65,7 +65,9 @@ enum Begun {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     /// A reply whose value this ends.
-    Reply { closer: u8 },
+    Reply {
+        closer: u8,
+    },
     Event,
 }
 

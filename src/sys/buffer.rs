@@ -103,6 +103,12 @@ impl Buffer {
     }
 }
 
+impl From<Text<'_>> for Buffer {
+    fn from(text: Text<'_>) -> Buffer {
+        Buffer::concat(&[text.as_bytes()])
+    }
+}
+
 impl Drop for Buffer {
     fn drop(&mut self) {
         // SAFETY: this Buffer owns the block, which `concat` or `from_vec` made in just this way.

@@ -7,6 +7,7 @@ pub mod event_fd;
 pub mod process;
 pub mod socket;
 pub mod text;
+pub mod texts;
 pub mod thread;
 pub mod watch;
 

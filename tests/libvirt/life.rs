@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use qmp::error::{Code, Delivery, Error};
+use qmp::error::{Code, Delivery, Error, Result};
 use qmp::monitor::stream::Events;
 use qmp::monitor::{Monitor, State};
+use qmp::sys::text::Text;
 use serde_json::json;
 
 use super::libvirtd::{Domain, Libvirtd, until};
@@ -111,7 +112,7 @@ fn a_domain_that_is_destroyed_answers_what_was_asked() {
     let (monitor, events) = watching(&domain.unix());
     domain.freeze();
     let (answered, answer) = std::sync::mpsc::channel();
-    let done = Box::new(move |_: &Arc<Monitor>, outcome| answered.send(outcome).unwrap());
+    let done = Box::new(move |_: &Arc<Monitor>, outcome: Result<Text<'_>>| answered.send(outcome.map(drop)).unwrap());
     monitor.reactor().start().unwrap();
     monitor.start(STATUS, &[], qmp::monitor::Timeout::Forever, done).unwrap();
     // libvirt first asks QEMU to end, and takes ten seconds to find that it does not.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use qmp::error::{Code, Delivery, Result};
 use qmp::monitor::{Monitor, Reactor, State, Timeout};
 use qmp::sys::buffer::Buffer;
+use qmp::sys::text::Text;
 use serde_json::json;
 
 use super::libvirtd::{Domain, Libvirtd};
@@ -20,7 +21,8 @@ const LONG: Timeout = Timeout::Millis(60_000);
 /// Starts a command; its answer can be waited for, somebody else turns.
 fn start(monitor: &Arc<Monitor>, request: &[u8], timeout: Timeout) -> Receiver<Result<Buffer>> {
     let (sender, answer) = channel();
-    let done = Box::new(move |_: &Arc<Monitor>, outcome| sender.send(outcome).unwrap());
+    let done =
+        Box::new(move |_: &Arc<Monitor>, outcome: Result<Text<'_>>| sender.send(outcome.map(Buffer::from)).unwrap());
     monitor.start(request, &[], timeout, done).unwrap();
     answer
 }

@@ -8,6 +8,7 @@ use qmp::error::{Code, Error, Result};
 use qmp::monitor::stream::Events;
 use qmp::monitor::{Monitor, Reactor, Timeout};
 use qmp::sys::buffer::Buffer;
+use qmp::sys::text::Text;
 use serde_json::Value;
 
 use super::rpc_peer::{Daemon, Peer};
@@ -96,7 +97,8 @@ impl Client {
 
     pub fn start_within(&self, request: &str, timeout: Timeout) -> Outcome<Buffer> {
         let (sender, outcome) = channel();
-        let done = Box::new(move |_: &Arc<Monitor>, result| drop(sender.send(result)));
+        let done =
+            Box::new(move |_: &Arc<Monitor>, result: Result<Text<'_>>| drop(sender.send(result.map(Buffer::from))));
         self.monitor.start(request.as_bytes(), &[], timeout, done).unwrap();
         Outcome(outcome)
     }

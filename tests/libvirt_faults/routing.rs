@@ -199,7 +199,11 @@ fn a_descriptor_goes_with_its_command() {
     let mut bed = connected(&peer);
     let (mut reader, writer) = witness();
     let (sender, outcome) = std::sync::mpsc::channel();
-    let done = Box::new(move |_: &std::sync::Arc<qmp::monitor::Monitor>, result| drop(sender.send(result)));
+    let done = Box::new(
+        move |_: &std::sync::Arc<qmp::monitor::Monitor>, result: qmp::error::Result<qmp::sys::text::Text<'_>>| {
+            drop(sender.send(result.map(drop)));
+        },
+    );
     let request = br#"{"execute":"getfd","arguments":{"fdname":"a"}}"#;
     bed.client.monitor.start(request, &[writer.as_raw_fd()], super::client::SOON, done).unwrap();
     drop(writer);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use qmp::error::{Code, Result};
 use qmp::monitor::{Monitor, Reactor, Timeout};
-use qmp::sys::buffer::Buffer;
+use qmp::sys::text::Text;
 
 use super::daemon::start_plain;
 
@@ -38,7 +38,7 @@ fn two_hundred_monitors_of_twenty_hosts_connect_at_once() {
             let answered = Arc::clone(&answered);
             let then = Box::new(move |monitor: &Arc<Monitor>, outcome: Result<()>| {
                 outcome.unwrap();
-                let count = Box::new(move |_: &Arc<Monitor>, reply: Result<Buffer>| {
+                let count = Box::new(move |_: &Arc<Monitor>, reply: Result<Text<'_>>| {
                     reply.unwrap();
                     answered.fetch_add(1, Ordering::Relaxed);
                 });

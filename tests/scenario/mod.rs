@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use qmp::error::{Code, Delivery};
 use qmp::monitor::stream::Events;
 use qmp::monitor::{Monitor, Reactor, State, Timeout};
-use qmp::sys::buffer::Buffer;
 use qmp::sys::text::Text;
 use serde_json::{Value, json};
 
@@ -283,7 +282,7 @@ fn callbacks(machine: &Machine<'_>) {
     let answered = Arc::new(AtomicUsize::new(0));
     for command in ["cont", "stop"] {
         let answered = Arc::clone(&answered);
-        let done = Box::new(move |_: &Arc<Monitor>, reply: qmp::error::Result<Buffer>| {
+        let done = Box::new(move |_: &Arc<Monitor>, reply: qmp::error::Result<Text<'_>>| {
             reply.unwrap();
             answered.fetch_add(1, Ordering::Relaxed);
         });
@@ -324,7 +323,7 @@ fn freeing_inside_a_callback(machine: &Machine<'_>) {
     monitor.connect(SOON).unwrap();
     let freed = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&freed);
-    let free = Box::new(move |monitor: &Arc<Monitor>, reply: qmp::error::Result<Buffer>| {
+    let free = Box::new(move |monitor: &Arc<Monitor>, reply: qmp::error::Result<Text<'_>>| {
         reply.unwrap();
         Arc::clone(monitor).free();
         count.fetch_add(1, Ordering::Relaxed);
@@ -342,7 +341,7 @@ fn forty_asynchronous_commands(machine: &Machine<'_>) {
     let order = Arc::new(Mutex::new(Vec::new()));
     for number in 0..40 {
         let order = Arc::clone(&order);
-        let done = Box::new(move |_: &Arc<Monitor>, reply: qmp::error::Result<Buffer>| {
+        let done = Box::new(move |_: &Arc<Monitor>, reply: qmp::error::Result<Text<'_>>| {
             let reply = parsed(reply.unwrap().as_bytes());
             assert_eq!(reply["return"].is_array(), number % 4 == 0, "the answer to another command: {reply}");
             order.lock().unwrap().push(reply["id"].as_u64().unwrap());

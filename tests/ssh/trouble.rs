@@ -4,8 +4,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
-use qmp::error::{Code, Delivery};
+use qmp::error::{Code, Delivery, Result};
 use qmp::monitor::{Monitor, State, Timeout};
+use qmp::sys::text::Text;
 use serde_json::json;
 
 use super::libvirtd::{Domain, Libvirtd};
@@ -72,7 +73,7 @@ fn a_connection_that_breaks_is_told_and_can_be_made_again() {
     assert_eq!(parsed(events.next(SOON).unwrap().as_bytes())["event"], json!("LIBQMP_CONNECTED"));
     domain.freeze();
     let (sender, answer) = channel();
-    let done = Box::new(move |_: &Arc<Monitor>, outcome| sender.send(outcome).unwrap());
+    let done = Box::new(move |_: &Arc<Monitor>, outcome: Result<Text<'_>>| sender.send(outcome.map(drop)).unwrap());
     monitor.start(br#"{"execute":"query-commands"}"#, &[], SOON, done).unwrap();
     // It is on the wire: the next one waits behind it.
     let behind = monitor.execute("query-status", None, Timeout::Millis(50)).unwrap_err();

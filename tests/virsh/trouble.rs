@@ -7,6 +7,7 @@ use std::time::Instant;
 use qmp::error::{Code, Delivery, Result};
 use qmp::monitor::{Monitor, State, Timeout};
 use qmp::sys::buffer::Buffer;
+use qmp::sys::text::Text;
 use serde_json::json;
 
 use super::children::{Kind, Program, field, freeze, signal};
@@ -17,7 +18,8 @@ use super::{AT_ONCE, STATUS, execute, execute_when_it_works, next_name, open, ta
 /// Starts a command; its answer can be waited for, somebody else turns.
 fn start(monitor: &Arc<Monitor>, request: &[u8], timeout: Timeout) -> Receiver<Result<Buffer>> {
     let (sender, answer) = channel();
-    let done = Box::new(move |_: &Arc<Monitor>, outcome| sender.send(outcome).unwrap());
+    let done =
+        Box::new(move |_: &Arc<Monitor>, outcome: Result<Text<'_>>| sender.send(outcome.map(Buffer::from)).unwrap());
     monitor.start(request, &[], timeout, done).unwrap();
     answer
 }
@@ -197,12 +199,12 @@ fn freeing_in_a_callback() {
     monitor.connect(SOON).unwrap();
     let (sender, outcomes) = channel();
     let send = sender.clone();
-    let free = Box::new(move |monitor: &Arc<Monitor>, outcome: Result<Buffer>| {
+    let free = Box::new(move |monitor: &Arc<Monitor>, outcome: Result<Text<'_>>| {
         Arc::clone(monitor).free();
         send.send(outcome.is_ok()).unwrap();
     });
     monitor.start(STATUS, &[], SOON, free).unwrap();
-    let behind = Box::new(move |_: &Arc<Monitor>, outcome: Result<Buffer>| sender.send(outcome.is_ok()).unwrap());
+    let behind = Box::new(move |_: &Arc<Monitor>, outcome: Result<Text<'_>>| sender.send(outcome.is_ok()).unwrap());
     monitor.start(br#"{"execute":"query-commands"}"#, &[], SOON, behind).unwrap();
     let mut seen = Vec::new();
     let end = Instant::now() + AT_ONCE * 4;

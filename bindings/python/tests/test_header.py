@@ -115,4 +115,5 @@ def test_versions_agree() -> None:
     assert (_c.LIBQMP_VERSION_MAJOR, _c.LIBQMP_VERSION_MINOR, _c.LIBQMP_VERSION_PATCH) == tuple(
         int(part) for part in version.split(".")
     )
-    assert f"    {_c.SOVERSION}\n" in (ROOT / "build.rs").read_text()
+    library = (ROOT / "Cargo.toml").read_text().split("[package.metadata.capi.library]")[1]
+    assert f'\nversion = "{_c.SOVERSION}.' in library.split("\n[")[0]
