@@ -274,7 +274,7 @@ impl Framer {
         if line.len() > self.limit {
             return None;
         }
-        self.message = exact_form(line, self.start, form, outstanding)?;
+        exact_form(line, self.start, form, outstanding, &mut self.message)?;
         self.finish(next);
         self.line_ended = true;
         Some(Step::Message)
@@ -372,30 +372,44 @@ impl Framer {
 fn is_suspicious(held: &[u8], form: Form, outstanding: &impl Fn(u64) -> bool) -> bool {
     let begin = held.get(..SMALL).unwrap_or(held);
     let openers = begin.iter().filter(|byte| matches!(**byte, b'[' | b'{')).count();
-    let whole = || held.last() == Some(&b'}') && exact_form(held, 0, form, outstanding).is_some();
+    let fits = || exact_form(held, 0, form, outstanding, &mut Message::default()).is_some();
+    let whole = || held.last() == Some(&b'}') && fits();
     held.len() <= SMALL || openers > MAX_DEPTH || whole()
 }
 
 /// In which of the forms that are framed by line does it begin?
 fn form_of(text: &[u8]) -> Option<Form> {
-    match text.strip_prefix(REPLY) {
-        Some([b'{', ..]) => Some(Form::Reply { closer: b'}' }),
-        Some([b'[', ..]) => Some(Form::Reply { closer: b']' }),
-        Some(_) => None,
-        None => text.starts_with(EVENT).then_some(Form::Event),
+    match text.get(REPLY.len()) {
+        Some(b'{') if text.starts_with(REPLY) => Some(Form::Reply { closer: b'}' }),
+        Some(b'[') if text.starts_with(REPLY) => Some(Form::Reply { closer: b']' }),
+        Some(_) if text.starts_with(EVENT) => Some(Form::Event),
+        _ => None,
     }
 }
 
-/// A message of this form, if it is exactly as QEMU's compact writer has it. Its line begins at `base` of the buffer.
-fn exact_form(line: &[u8], base: usize, form: Form, outstanding: &impl Fn(u64) -> bool) -> Option<Message> {
+/// Takes a message of this form apart, if it is exactly as QEMU's compact writer has it. Its line begins at `base` of the
+/// buffer.
+fn exact_form(
+    line: &[u8],
+    base: usize,
+    form: Form,
+    outstanding: &impl Fn(u64) -> bool,
+    message: &mut Message,
+) -> Option<()> {
     match form {
-        Form::Event => event(line, base),
-        Form::Reply { closer } => reply(line, base, closer, outstanding),
+        Form::Event => event(line, base, message),
+        Form::Reply { closer } => reply(line, base, closer, outstanding, message),
     }
 }
 
 /// A reply in QEMU's compact form.
-fn reply(line: &[u8], base: usize, closer: u8, outstanding: &impl Fn(u64) -> bool) -> Option<Message> {
+fn reply(
+    line: &[u8],
+    base: usize,
+    closer: u8,
+    outstanding: &impl Fn(u64) -> bool,
+    message: &mut Message,
+) -> Option<()> {
     const TAIL: &[u8] = b", \"id\": ";
     let body = line.strip_suffix(b"}")?;
     let (mut before, mut id, mut unit) = (body, 0u64, 1u64);
@@ -413,7 +427,7 @@ fn reply(line: &[u8], base: usize, closer: u8, outstanding: &impl Fn(u64) -> boo
         return None;
     }
     let at = |offset: usize| base.wrapping_add(offset);
-    Some(Message {
+    *message = Message {
         start: base,
         end: at(line.len()),
         kind: Kind::Return,
@@ -421,11 +435,12 @@ fn reply(line: &[u8], base: usize, closer: u8, outstanding: &impl Fn(u64) -> boo
         id_member: at(value.len())..at(body.len()),
         id_value: at(before.len())..at(body.len()),
         value: at(REPLY.len())..at(value.len()),
-    })
+    };
+    Some(())
 }
 
 /// An event in QEMU's compact form, of a time in this age: others are for the scanner.
-fn event(line: &[u8], base: usize) -> Option<Message> {
+fn event(line: &[u8], base: usize, message: &mut Message) -> Option<()> {
     let (seconds, rest) = line.get(EVENT.len()..)?.split_first_chunk::<10>()?;
     let microseconds = rest.strip_prefix(b", \"microseconds\": ")?;
     let digits = digits_of_eight(microseconds.first_chunk()?);
@@ -435,23 +450,24 @@ fn event(line: &[u8], base: usize) -> Option<Message> {
     let rest = microseconds.get(digits..)?.strip_prefix(b"}, \"event\": \"")?;
     // An escape in the name is for the scanner.
     let len = skip_plain(rest, 0);
-    let tail = rest.get(len..).filter(|_| len > 0)?.strip_prefix(b"\"")?;
-    let plain = tail == b"}";
+    let Some([b'"', tail @ ..]) = rest.get(len..).filter(|_| len > 0) else { return None };
+    let plain = matches!(tail, b"}");
     let with_data =
         tail.starts_with(b", \"data\": {") && tail.ends_with(b"}}") && tail.len() >= b", \"data\": {}}".len();
     if !plain && !with_data {
         return None;
     }
     let start = base.wrapping_add(line.len().checked_sub(rest.len())?);
-    Some(Message {
+    *message = Message {
         start: base,
         end: base.wrapping_add(line.len()),
         kind: Kind::Event,
         id: Id::None,
         id_member: 0..0,
         id_value: 0..0,
-        value: start..start.checked_add(len)?,
-    })
+        value: start..start.wrapping_add(len),
+    };
+    Some(())
 }
 
 /// Is it a number of ten digits?

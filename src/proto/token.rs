@@ -58,6 +58,7 @@ const fn each(byte: u8) -> u64 {
 }
 
 /// The first byte from here on that is a quote, a backslash or a control character; or the end.
+#[inline]
 pub(super) fn skip_plain(buf: &[u8], pos: usize) -> usize {
     // A byte of `word ^ pattern` is zero where the pattern is met, and `x - 1` borrows into the high bit of a zero byte.
     // Borrows go upwards only, so the lowest hit is exact.
@@ -73,8 +74,20 @@ pub(super) fn skip_plain(buf: &[u8], pos: usize) -> usize {
 /// The first byte from here on that is no printable ASCII (a control character, or a byte of 0x80 and above; DEL passes);
 /// or the end.
 pub(super) fn skip_text(buf: &[u8], pos: usize) -> usize {
-    // A long line in blocks that compilers make vector instructions of, and what is left of it in smaller ones.
-    let pos = skip_blocks::<32>(buf, skip_blocks::<128>(buf, pos));
+    // In blocks that compilers make vector instructions of, and what is left in smaller ones.
+    let mut pos = skip_block::<128>(buf, pos).unwrap_or(pos);
+    for _ in 0..4 {
+        match skip_block::<32>(buf, pos) {
+            Some(behind) => pos = behind,
+            None => return skip_rest(buf, pos),
+        }
+    }
+    skip_rest(buf, skip_long(buf, pos))
+}
+
+/// The first byte from here on that is no printable ASCII, where it is near.
+#[inline(always)]
+fn skip_rest(buf: &[u8], pos: usize) -> usize {
     skip(buf, pos, |word| word.wrapping_sub(each(b' ')) | word)
 }
 
@@ -83,16 +96,33 @@ fn is_text(byte: u8) -> bool {
     byte as i8 >= 0x20
 }
 
-/// Behind the last whole block from here on that is printable ASCII.
-#[inline(always)]
-fn skip_blocks<const N: usize>(buf: &[u8], mut pos: usize) -> usize {
-    while let Some(block) = buf.get(pos..).and_then(|rest| rest.first_chunk::<N>()) {
-        if !block.iter().fold(true, |text, byte| text & is_text(*byte)) {
+const LONG_BLOCK: usize = 1024;
+
+/// Behind the last whole block of a long line from here on.
+#[inline(never)]
+fn skip_long(buf: &[u8], mut pos: usize) -> usize {
+    // In such a block it pays to look for its largest byte.
+    while let Some(block) = buf.get(pos..).and_then(|rest| rest.first_chunk::<LONG_BLOCK>()) {
+        let largest = block.iter().fold(0, |largest: u8, byte| largest.max(byte.wrapping_sub(b' ')));
+        if largest >= 0x80 - b' ' {
             break;
         }
-        pos = pos.wrapping_add(N);
+        pos = pos.wrapping_add(LONG_BLOCK);
+    }
+    while let Some(behind) = skip_block::<128>(buf, pos) {
+        pos = behind;
+    }
+    while let Some(behind) = skip_block::<32>(buf, pos) {
+        pos = behind;
     }
     pos
+}
+
+/// Behind the block that begins here, if it is printable ASCII.
+#[inline(always)]
+fn skip_block<const N: usize>(buf: &[u8], pos: usize) -> Option<usize> {
+    let block = buf.get(pos..)?.first_chunk::<N>()?;
+    block.iter().fold(true, |text, byte| text & is_text(*byte)).then_some(pos.wrapping_add(N))
 }
 
 /// How many decimal digits stand at the front.
@@ -137,7 +167,7 @@ mod tests {
 
     #[test]
     fn text_ends_where_something_else_begins() {
-        for len in (0..20).chain(120..150).chain(250..270) {
+        for len in (0..20).chain(120..150).chain(250..260).chain(1020..1030) {
             for other in 0..=255u8 {
                 for more in [0, 1, 9, 200] {
                     let mut line = vec![b'~'; len];
