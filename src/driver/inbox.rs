@@ -9,20 +9,24 @@ const MIN_ROOM: usize = 16 * 1024;
 const COPY: usize = 32 * 1024;
 
 /// The buffer to read into: what was held of an incomplete message stands at its front.
+#[inline]
 pub(super) fn open(held: &mut Vec<u8>, scratch: &mut Vec<u8>) -> Vec<u8> {
     let mut buf;
     if held.len() > COPY {
         buf = std::mem::take(held);
     } else {
         buf = std::mem::take(scratch);
-        buf.append(held);
-        *held = Vec::new();
+        if held.capacity() > 0 {
+            buf.append(held);
+            *held = Vec::new();
+        }
     }
     make_room(&mut buf);
     buf
 }
 
 /// Makes sure that the next read has room.
+#[inline]
 pub(super) fn make_room(buf: &mut Vec<u8>) {
     if buf.capacity() - buf.len() < MIN_ROOM {
         // A long message doubles its buffer: the kernel moves the pages, and those not written to are not there.
@@ -31,6 +35,7 @@ pub(super) fn make_room(buf: &mut Vec<u8>) {
 }
 
 /// Puts an incomplete rest aside and gives the scratch buffer back.
+#[inline]
 pub(super) fn close(mut buf: Vec<u8>, held: &mut Vec<u8>, scratch: &mut Vec<u8>) {
     if buf.len() > COPY {
         *held = buf;

@@ -242,7 +242,12 @@ impl Wire {
                 Some(fds) => sys::send_with_fds(socket.as_fd(), bytes, fds),
             };
             match sent {
-                Ok(n) => out.wrote(n),
+                Ok(n) => {
+                    out.wrote(n);
+                    if out.is_empty() {
+                        break Ok(());
+                    }
+                }
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}
                 Err(why) => break Err(why),
             }

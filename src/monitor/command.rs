@@ -41,10 +41,7 @@ impl Monitor {
         let (mut shared, call, refused) = started.map_err(|why| self.named(why, &command_of(text)))?;
         let id = shared.hub.calls.get(call as usize).map_or(0, |call| call.id);
         if let Some(why) = refused {
-            let handler = shared.hub.calls.try_remove(call as usize).map(|entry| {
-                shared.hub.timers.set(call as usize, None);
-                entry.waiter
-            });
+            let handler = shared.hub.calls.try_remove(call as usize);
             self.reactor().settle(&mut shared);
             drop(shared);
             drop(handler);
@@ -105,8 +102,8 @@ impl Monitor {
         let link = mon.connected()?;
         let timeout = timeout.resolve(mon.options.timeout);
         let (mon, waiter) = (self.key(), Waiter::Thread(None, None));
-        let entry = Call { mon, id: 0, asked: Asked::Domains, timeout, waiter };
-        let call = shared.hub.calls.insert(entry) as u32;
+        let entry = Call { mon, id: 0, asked: Asked::Domains, timeout, deadline: None, waiter };
+        let call = shared.hub.insert_call(entry);
         let Shared { core, hub, .. } = &mut *shared;
         let asked = if timeout == Some(0) {
             Some(Ok(()))
@@ -159,16 +156,14 @@ impl Monitor {
         let timeout = timeout.resolve(mon.options.timeout);
         let (mon, waiter) = (self.key(), Waiter::Thread(None, None));
         let asked = Asked::Request(Arc::clone(&request));
-        let mut entry = Call { mon, id: 0, asked, timeout, waiter };
+        let id = next_id() << INDEX_BITS | shared.hub.calls.vacant_key() as u64;
+        let mut entry = Call { mon, id, asked, timeout, deadline: None, waiter };
         fill(&mut entry);
         let started = matches!(entry.waiter, Waiter::Reply(_));
-        let deadline = if started { timeout.map(after) } else { None };
-        let call = shared.hub.calls.insert(entry);
-        shared.hub.calls[call].id = next_id() << INDEX_BITS | call as u64;
-        if deadline.is_some() {
-            shared.hub.timers.set(call, deadline);
+        if started {
+            entry.deadline = timeout.map(after);
         }
-        let call = call as u32;
+        let call = shared.hub.insert_call(entry);
         if timeout == Some(0) {
             return Ok((shared, call, None));
         }

@@ -55,8 +55,7 @@ impl Monitor {
         let timeout = timeout.resolve(mon.options.timeout);
         let deadline = if matches!(waiter, Waiter::Done(_)) { timeout.map(after) } else { None };
         let hub = &mut shared.hub;
-        let call = hub.calls.insert(Call { mon: port, id: 0, asked: Asked::Link, timeout, waiter });
-        hub.timers.set(call, deadline);
+        let call = hub.insert_call(Call { mon: port, id: 0, asked: Asked::Link, timeout, deadline, waiter });
         let (link, is_new) = match way {
             Way::New(link) => (shared.take_in(link), true),
             Way::Shared(link) => (link, false),
@@ -65,7 +64,7 @@ impl Monitor {
         if let Some(mon) = hub.mons.get_mut(port) {
             mon.state = State::Connecting;
             mon.link = Some(link);
-            mon.connecting = Some(call as u32);
+            mon.connecting = Some(call);
         }
         hub.refresh_streams(port);
         core.with(link, |driver, io| {
@@ -76,7 +75,7 @@ impl Monitor {
                 driver.begin(io, hub);
             }
         });
-        Ok((shared, call as u32))
+        Ok((shared, call))
     }
 
     /// Finds the link to use. A host name is resolved here, without the lock.

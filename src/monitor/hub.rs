@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
@@ -31,7 +31,7 @@ pub struct Hub {
     /// Everything that waits for an answer.
     pub calls: Slab<Call>,
     /// The deadlines of those calls that no thread waits for.
-    pub timers: Timers,
+    timers: Timers,
     /// The streams of all monitors.
     pub streams: Slab<Stream>,
     /// The blocked threads.
@@ -108,6 +108,8 @@ pub struct Call {
     pub asked: Asked,
     /// The timeout that led to it, for the message.
     pub timeout: Option<u32>,
+    /// When it is given up, unless a thread waits for it, and does that.
+    pub deadline: Option<Instant>,
     /// Who waits.
     pub waiter: Waiter,
 }
@@ -298,6 +300,28 @@ impl Hub {
         gone
     }
 
+    /// Takes a call in.
+    pub fn insert_call(&mut self, call: Call) -> u32 {
+        let deadline = call.deadline;
+        let key = self.calls.insert(call);
+        if let Some(at) = deadline {
+            self.timers.add(key, at, self.calls.len(), holds(&self.calls));
+        }
+        key as u32
+    }
+
+    /// The earliest deadline of a call.
+    pub fn first_deadline(&mut self) -> Option<Instant> {
+        self.timers.first(holds(&self.calls))
+    }
+
+    /// A call whose deadline is not after `now`; it has none any more.
+    pub fn next_overdue(&mut self, now: Instant) -> Option<u32> {
+        let key = self.timers.pop(now, holds(&self.calls))?;
+        self.calls.get_mut(key)?.deadline = None;
+        Some(key as u32)
+    }
+
     /// Takes a call out and tells whoever waits how it ended; without a reply it was a connect.
     pub fn settle(&mut self, call: u32, outcome: Result<Option<Reply<'_>>>) {
         let Some(entry) = self.calls.get_mut(call as usize) else { return };
@@ -312,7 +336,6 @@ impl Hub {
         }
         let key = call as usize;
         let Call { mon, asked, waiter, .. } = self.calls.remove(key);
-        self.timers.set(key, None);
         let about = |error: Error| error.about(&target_of(&self.mons, mon), asked.name());
         self.queue.push_back(match waiter {
             Waiter::Reply(handler) => {
@@ -516,6 +539,10 @@ fn show(stream: &mut Stream, state: State) {
     if let Some(fd) = &mut stream.fd {
         fd.set(readable);
     }
+}
+
+fn holds(calls: &Slab<Call>) -> impl Fn(usize, Instant) -> bool {
+    |key, at| calls.get(key).is_some_and(|call| call.deadline == Some(at))
 }
 
 /// The target of a monitor, for messages.

@@ -34,8 +34,8 @@ impl Reactor {
         mut ready: impl FnMut(&mut Shared) -> Option<T>,
     ) -> Result<(Guard<'a>, Option<T>)> {
         let mut seat = None;
-        // What time it is is known from when the deadline was set; after a wait it is asked for again.
-        let mut known = deadline.map(|deadline| deadline.known);
+        // How long there is is known from when the deadline was set; after a wait it is asked for again.
+        let mut known = deadline.map(|deadline| deadline.left);
         let deadline = deadline.map(|deadline| deadline.at);
         {
             // What this thread's callback put aside has to go out before it waits for what comes of it.
@@ -46,10 +46,11 @@ impl Reactor {
             if let Some(found) = ready(&mut shared) {
                 break Some(found);
             }
-            let until = deadline.map(|at| (at, known.take().unwrap_or_else(Instant::now)));
-            let late = until.is_some_and(|(at, now)| at <= now);
+            let left_of = |at: Instant| at.saturating_duration_since(Instant::now());
+            let until = deadline.map(|at| (at, known.take().unwrap_or_else(|| left_of(at))));
+            let late = until.is_some_and(|(_, left)| left.is_zero());
             if shared.lead.is_some() {
-                let until = until.map_or(Until::Forever, |(at, now)| Until::At(at, now));
+                let until = until.map_or(Until::Forever, |(at, left)| Until::At(at, left));
                 shared = self.round(shared, if late { Until::Now } else { until }, false)?;
                 if late {
                     // What arrived in time is in by now.
@@ -109,11 +110,11 @@ impl Reactor {
             let Shared { core, hub, .. } = &mut *shared;
             core.flush(hub);
         }
-        let timeout = self.sleep_time(&mut shared, until);
-        let sleeps = timeout != Some(Duration::ZERO);
-        if sleeps {
+        let first = shared.first_deadline();
+        let timeout = if shared.core.has_unfinished() { Some(Duration::ZERO) } else { until.sleep_time(first) };
+        if timeout != Some(Duration::ZERO) {
             shared.mask();
-            shared.asleep = Some(Sleep { until: until.earliest(shared.first_deadline()), turns });
+            shared.asleep = Some(Sleep { until: until.earliest(first), turns });
         }
         let busy_poll = shared.hub.busy_poll;
         drop(shared);
@@ -131,15 +132,6 @@ impl Reactor {
         Ok(shared)
     }
 
-    fn sleep_time(&self, shared: &mut Shared, until: Until) -> Option<Duration> {
-        if shared.core.has_unfinished() || until == Until::Now {
-            return Some(Duration::ZERO);
-        }
-        let at = until.earliest(shared.first_deadline())?;
-        let now = if let Until::At(_, now) = until { now } else { Instant::now() };
-        Some(at.saturating_duration_since(now))
-    }
-
     /// Ends what is overdue, unless something that arrived in time may still be unread.
     fn expire(&self, shared: &mut Shared) {
         let Some(first) = shared.first_deadline() else { return };
@@ -154,10 +146,8 @@ impl Reactor {
         }
         let Shared { core, hub, .. } = &mut *shared;
         core.expire(now, hub);
-        while let Some(call) = shared.hub.timers.pop(now) {
-            if let Some(_entry) = shared.hub.calls.get_mut(call) {
-                shared.give_up(call as u32, Code::Timeout);
-            }
+        while let Some(call) = shared.hub.next_overdue(now) {
+            shared.give_up(call, Code::Timeout);
         }
     }
 }
@@ -216,18 +206,18 @@ fn given_up_text(code: Code, timeout: &str, ahead: usize, delivery: Delivery) ->
     text
 }
 
-/// When a wait ends, and what time it was when that was set.
+/// When a wait ends, and how long that was when it was set.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     at: Instant,
-    known: Instant,
+    left: Duration,
 }
 
 impl Deadline {
     /// So many milliseconds from now.
     pub(super) fn after(ms: u32) -> Deadline {
-        let known = Instant::now();
-        Deadline { at: known + Duration::from_millis(ms.into()), known }
+        let left = Duration::from_millis(ms.into());
+        Deadline { at: Instant::now() + left, left }
     }
 }
 
@@ -236,8 +226,8 @@ impl Deadline {
 pub(super) enum Until {
     /// Only look.
     Now,
-    /// Until then; the second one is now.
-    At(Instant, Instant),
+    /// Until then, which is so long from now.
+    At(Instant, Duration),
     /// Until something happens.
     Forever,
 }
@@ -245,7 +235,17 @@ pub(super) enum Until {
 impl Until {
     /// Until the deadline, if there is one.
     pub(super) fn at(deadline: Option<Instant>) -> Until {
-        deadline.map_or(Until::Forever, |at| Until::At(at, Instant::now()))
+        deadline.map_or(Until::Forever, |at| Until::At(at, at.saturating_duration_since(Instant::now())))
+    }
+
+    /// How long to sleep, if this is the first deadline of all others.
+    fn sleep_time(self, first: Option<Instant>) -> Option<Duration> {
+        match (self, first) {
+            (Until::Now, _) => Some(Duration::ZERO),
+            (Until::Forever, None) => None,
+            (Until::At(at, left), first) if first.is_none_or(|first| at <= first) => Some(left),
+            (_, first) => first.map(|at| at.saturating_duration_since(Instant::now())),
+        }
     }
 
     /// The earlier of this and another deadline.

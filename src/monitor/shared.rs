@@ -97,7 +97,7 @@ impl Shared {
 
     /// The earliest deadline of all.
     pub(super) fn first_deadline(&mut self) -> Option<Instant> {
-        match (self.core.first_deadline(), self.hub.timers.first()) {
+        match (self.core.first_deadline(), self.hub.first_deadline()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }

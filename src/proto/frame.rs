@@ -190,6 +190,11 @@ impl Framer {
         if n == 0 {
             return;
         }
+        if self.phase == Phase::Between {
+            // Whatever looks for the next message begins at its beginning.
+            self.start = 0;
+            return;
+        }
         if let Some(scanner) = &mut self.scanner {
             scanner.shift(n);
         }

@@ -130,6 +130,8 @@ struct Entry<D> {
     driver: D,
     /// Tells this driver from an earlier one in the same place, of which an event may still be under way.
     generation: usize,
+    /// When its `expired` is to be called.
+    deadline: Option<Instant>,
     on_again: bool,
     on_flush: bool,
 }
@@ -167,14 +169,12 @@ impl<D> Core<D> {
     pub fn insert(&mut self, driver: D) -> usize {
         self.generation = self.generation.wrapping_add(1) & (GENERATION_MASK >> 1);
         let generation = self.generation;
-        self.entries.insert(Entry { driver, generation, on_again: false, on_flush: false })
+        self.entries.insert(Entry { driver, generation, deadline: None, on_again: false, on_flush: false })
     }
 
     /// Takes a driver out.
     pub fn remove(&mut self, key: usize) -> Option<D> {
-        let entry = self.entries.try_remove(key)?;
-        self.timers.set(key, None);
-        Some(entry.driver)
+        self.entries.try_remove(key).map(|entry| entry.driver)
     }
 
     /// A look at a driver.
@@ -192,14 +192,17 @@ impl<D> Core<D> {
             self.remove(key);
             return Some(result);
         }
-        if let Some(new) = wishes.deadline {
-            self.timers.set(key, new);
-        }
         if wishes.again && !std::mem::replace(&mut entry.on_again, true) {
             self.again.push_back(key);
         }
         if wishes.flush && !std::mem::replace(&mut entry.on_flush, true) {
             self.flush.push(key);
+        }
+        if let Some(deadline) = wishes.deadline {
+            entry.deadline = deadline;
+            if let Some(at) = deadline {
+                self.timers.add(key, at, self.entries.len(), holds(&self.entries));
+            }
         }
         Some(result)
     }
@@ -234,13 +237,16 @@ impl<D> Core<D> {
     where
         D: Driver<S>,
     {
-        while let Some(key) = self.timers.pop(now) {
+        while let Some(key) = self.timers.pop(now, holds(&self.entries)) {
+            if let Some(entry) = self.entries.get_mut(key) {
+                entry.deadline = None;
+            }
             self.with(key, |driver, io| driver.expired(now, io, sink));
         }
     }
 
     /// Lets every driver write that had put it aside.
-    #[inline]
+    #[inline(always)]
     pub fn flush<S>(&mut self, sink: &mut S)
     where
         D: Driver<S>,
@@ -250,6 +256,7 @@ impl<D> Core<D> {
         }
     }
 
+    #[inline(never)]
     fn flush_all<S>(&mut self, sink: &mut S)
     where
         D: Driver<S>,
@@ -269,6 +276,10 @@ impl<D> Core<D> {
 
     /// The earliest deadline of a driver.
     pub fn first_deadline(&mut self) -> Option<Instant> {
-        self.timers.first()
+        self.timers.first(holds(&self.entries))
     }
+}
+
+fn holds<D>(entries: &Slab<Entry<D>>) -> impl Fn(usize, Instant) -> bool {
+    |key, at| entries.get(key).is_some_and(|entry| entry.deadline == Some(at))
 }
