@@ -37,14 +37,14 @@ fn server_stream(file: &str) -> Vec<u8> {
 /// Frames a stream that comes in these pieces; each message with its text.
 fn frame(pieces: &[&[u8]]) -> Vec<(Kind, Id, String)> {
     let mut framer = Framer::new(LIMIT);
-    let (mut buf, mut found) = (Vec::new(), Vec::new());
+    let (mut buf, mut found, mut message) = (Vec::new(), Vec::new(), Message::default());
     for piece in pieces {
         buf.extend_from_slice(piece);
         loop {
-            match framer.next(&buf, |_| true).unwrap_or_else(|why| panic!("{why}")) {
+            match framer.next(&buf, &mut message, |_| true).unwrap_or_else(|why| panic!("{why}")) {
                 Step::More => break,
                 Step::Message => {
-                    let &Message { start, end, kind, id, .. } = framer.message();
+                    let Message { start, end, kind, id, .. } = message;
                     found.push((kind, id, String::from_utf8(buf[start..end].to_vec()).unwrap()));
                 }
                 Step::TooLarge(what) => panic!("{what:?}"),

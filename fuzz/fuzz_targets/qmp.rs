@@ -57,10 +57,11 @@ fn play(choice: Choice, stream: &[u8], piece: usize) -> Outcome {
     let mut qmp = Qmp::<()>::new(choice.limit(), choice.oob());
     let request = Arc::new(Request::parse(br#"{"execute":"x","id":[1]}"#, 1000).expect("a good request"));
     let (mut told, mut error, mut waiting, mut buf) = (Vec::new(), None, BTreeSet::new(), Vec::new());
+    let mut message = Message::default();
     'stream: for part in stream.chunks(piece) {
         buf.extend_from_slice(part);
         loop {
-            match qmp.next(&buf) {
+            match qmp.next(&buf, &mut message) {
                 Ok(Some(Item::Ready)) => {
                     told.push("ready".to_owned());
                     for call in 0..choice.calls() {
@@ -75,11 +76,10 @@ fn play(choice: Choice, stream: &[u8], piece: usize) -> Outcome {
                         qmp.forget(0);
                     }
                 }
-                Ok(Some(Item::Event)) => told.push(format!("event {}", text(&buf, qmp.message()))),
+                Ok(Some(Item::Event)) => told.push(format!("event {}", text(&buf, &message))),
                 Ok(Some(Item::Reply(owner))) => {
-                    let message = qmp.message();
                     assert!(waiting.remove(&owner.call), "an answer that nobody waits for");
-                    told.push(format!("{} {:?} {}", owner.call, message.kind, text(&buf, message)));
+                    told.push(format!("{} {:?} {}", owner.call, message.kind, text(&buf, &message)));
                 }
                 Ok(Some(Item::ReplyTooLarge(call))) => {
                     assert!(waiting.remove(&call), "an answer that nobody waits for");

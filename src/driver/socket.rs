@@ -9,7 +9,7 @@ use super::inbox;
 use super::wire::{Stop, Waiting, Wire};
 use super::{Reply, Sink, Submission};
 use crate::error::{Code, Delivery, Error, Result};
-use crate::proto::frame::Kind;
+use crate::proto::frame::{Kind, Message};
 use crate::proto::qmp::{Item, Phase, Qmp};
 use crate::proto::reply;
 use crate::proto::slots::Owner;
@@ -176,16 +176,16 @@ impl Socket {
 
 /// Takes every whole message out of the buffer.
 fn digest<S: Sink>(qmp: &mut Qmp<Vec<OwnedFd>>, port: usize, buf: &mut Vec<u8>, sink: &mut S) -> Result<()> {
-    while let Some(item) = qmp.next(buf)? {
+    let mut message = Message::default();
+    while let Some(item) = qmp.next(buf, &mut message)? {
         match item {
             Item::Event => {
-                let message = qmp.message();
                 let name = buf.get(message.value.clone()).unwrap_or_default();
                 let json = buf.get(message.start..message.end).unwrap_or_default();
                 sink.event(port, name, json);
             }
             Item::Reply(owner) => {
-                let outcome = answer(buf, qmp, &owner);
+                let outcome = answer(buf, &message, &owner, qmp.consumed());
                 sink.answered(owner.call, outcome);
                 if buf.is_empty() {
                     qmp.shift();
@@ -201,16 +201,16 @@ fn digest<S: Sink>(qmp: &mut Qmp<Vec<OwnedFd>>, port: usize, buf: &mut Vec<u8>, 
     Ok(())
 }
 
-/// What the caller gets for a reply. If nothing follows it in the buffer, that may be handed over.
-fn answer<'a>(buf: &'a mut Vec<u8>, qmp: &Qmp<Vec<OwnedFd>>, owner: &'a Owner) -> Result<Reply<'a>> {
-    let message = qmp.message();
+/// What the caller gets for a reply, behind which the buffer has been looked at up to `consumed`. If nothing follows it
+/// there, the buffer may be handed over.
+fn answer<'a>(buf: &'a mut Vec<u8>, message: &Message, owner: &'a Owner, consumed: usize) -> Result<Reply<'a>> {
     let id = owner.request.as_ref().and_then(|request| request.id());
     if message.kind == Kind::Error {
         let whole = reply::envelope(buf, message, id).concat();
         return Err(reply::command_error(buf.get(message.value.clone()).unwrap_or_default(), whole));
     }
     let long = message.end - message.start >= HAND_OVER;
-    let last = qmp.consumed() >= buf.len();
+    let last = consumed >= buf.len();
     if !(long && last) {
         let value = || [buf.get(message.value.clone()).unwrap_or_default(), b"", b"", b""];
         return Ok(Reply::Pieces(if owner.value_only { value() } else { reply::envelope(buf, message, id) }));

@@ -35,13 +35,13 @@ fn find(text: &[u8]) -> Result<Message> {
         return Ok(message);
     }
     let mut framer = Framer::new(usize::MAX);
-    if framer.next(text, |_| true)? != Step::Message {
+    let mut message = Message::default();
+    if framer.next(text, &mut message, |_| true)? != Step::Message {
         return Err(odd("has no end", text));
     }
-    let message = framer.message();
     match message.kind {
         _ if message.end != text.len() => Err(odd("goes on behind its end", text)),
-        Kind::Return | Kind::Error => Ok(message.clone()),
+        Kind::Return | Kind::Error => Ok(message),
         Kind::Event | Kind::Greeting => Err(odd("is none", text)),
     }
 }

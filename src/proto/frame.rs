@@ -38,8 +38,6 @@ pub struct Framer {
     compact: bool,
     /// A line end came since the last message.
     line_ended: bool,
-    /// The message that was found last.
-    message: Message,
     /// Made when a message needs it.
     scanner: Option<Box<Scanner>>,
 }
@@ -76,7 +74,7 @@ enum Form {
 pub enum Step {
     /// No whole message: read more.
     More,
-    /// A whole message: see [`Framer::message`].
+    /// A whole message, which was put where the caller wanted it.
     Message,
     /// A message over the size limit has ended; the stream is in step.
     TooLarge(Box<TooLarge>),
@@ -147,17 +145,12 @@ impl Framer {
     /// `limit` bounds a message in bytes.
     pub fn new(limit: usize) -> Self {
         let phase = Phase::Between;
-        let (compact, message) = (false, Message::default());
-        Framer { limit, start: 0, searched: 0, dropped: 0, phase, compact, line_ended: true, message, scanner: None }
+        Framer { limit, start: 0, searched: 0, dropped: 0, phase, compact: false, line_ended: true, scanner: None }
     }
 
-    /// The message that was found last.
-    pub fn message(&self) -> &Message {
-        &self.message
-    }
-
-    /// Looks for the next message. `outstanding` tells the ids of requests that wait for a reply.
-    pub fn next(&mut self, buf: &[u8], outstanding: impl Fn(u64) -> bool) -> Result<Step> {
+    /// Looks for the next message and takes it apart in `message`. `outstanding` tells the ids of requests that wait for a
+    /// reply.
+    pub fn next(&mut self, buf: &[u8], message: &mut Message, outstanding: impl Fn(u64) -> bool) -> Result<Step> {
         loop {
             match self.phase {
                 Phase::Between => match self.begin(buf) {
@@ -167,11 +160,11 @@ impl Framer {
                         return Err(broken("expected a JSON object", buf.get(self.start..).unwrap_or_default()));
                     }
                 },
-                Phase::Line(form) => match self.line(buf, form, &outstanding) {
+                Phase::Line(form) => match self.line(buf, form, message, &outstanding) {
                     Some(step) => return Ok(step),
                     None => self.begin_structure(),
                 },
-                Phase::Structure | Phase::Skip => return self.structure(buf),
+                Phase::Structure | Phase::Skip => return self.structure(buf, message),
             }
         }
     }
@@ -262,7 +255,13 @@ impl Framer {
     }
 
     /// The fast path. `None`: this message is for the scanner.
-    fn line(&mut self, buf: &[u8], form: Form, outstanding: &impl Fn(u64) -> bool) -> Option<Step> {
+    fn line(
+        &mut self,
+        buf: &[u8],
+        form: Form,
+        message: &mut Message,
+        outstanding: &impl Fn(u64) -> bool,
+    ) -> Option<Step> {
         // A NUL must not get through, and UTF-8 is for the scanner's side to check: both end the text, as the line end does.
         let end = skip_text(buf, self.searched);
         let next = match buf.get(end..).unwrap_or_default() {
@@ -279,7 +278,7 @@ impl Framer {
         if line.len() > self.limit {
             return None;
         }
-        exact_form(line, self.start, form, outstanding, &mut self.message)?;
+        exact_form(line, self.start, form, outstanding, message)?;
         self.finish(next);
         self.line_ended = true;
         Some(Step::Message)
@@ -293,7 +292,7 @@ impl Framer {
         self.phase = Phase::Between;
     }
 
-    fn structure(&mut self, buf: &[u8]) -> Result<Step> {
+    fn structure(&mut self, buf: &[u8], message: &mut Message) -> Result<Step> {
         let Some(scanner) = &mut self.scanner else { return Ok(Step::More) };
         let done = scanner.scan(buf).map_err(|fault| {
             let near = buf.get(fault.at.saturating_sub(20).max(self.start.min(fault.at))..).unwrap_or_default();
@@ -316,7 +315,7 @@ impl Framer {
             let size = self.dropped.saturating_add(end.saturating_sub(self.start) as u64);
             Step::TooLarge(Box::new(TooLarge { id: self.id(), kind: self.skipped_kind(), size }))
         } else {
-            self.message = self.whole(buf, end)?;
+            *message = self.whole(buf, end)?;
             Step::Message
         };
         self.finish(end);

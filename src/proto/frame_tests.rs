@@ -1,19 +1,19 @@
 //! Framing: both ways to find a message, decoys for the fast one, and what is not QMP.
 
-use super::frame::{Framer, Id, Kind, Step};
+use super::frame::{Framer, Id, Kind, Message, Step};
 
 const COMPACT: &str = "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 1}}, \"capabilities\": []}}\r\n";
 
 /// Frames a stream; each message's kind and text, and the first error.
 fn frame(stream: &[u8], piece: usize, limit: usize) -> (Vec<(Kind, Id, String)>, Option<String>) {
+    let mut m = Message::default();
     let (mut framer, mut buf, mut found) = (Framer::new(limit), Vec::new(), Vec::new());
     for piece in stream.chunks(piece) {
         buf.extend_from_slice(piece);
         loop {
-            match framer.next(&buf, |id| id < 8) {
+            match framer.next(&buf, &mut m, |id| id < 8) {
                 Ok(Step::More) => break,
                 Ok(Step::Message) => {
-                    let m = framer.message();
                     assert!(buf.get(m.end).is_none_or(|b| b.is_ascii_whitespace() || *b == b'{'));
                     found.push((m.kind, m.id, String::from_utf8(buf[m.start..m.end].to_vec()).unwrap()));
                 }
@@ -104,10 +104,9 @@ fn ids_and_values_are_found_alike_by_both_ways() {
     let message = "{\"return\": {\"a\": [1, 2]}, \"id\": 7}";
     for greeting in [COMPACT, "{\"QMP\": {}}\r\n"] {
         let stream = format!("{greeting}{message}\r\n");
-        let mut framer = Framer::new(1000);
-        assert!(matches!(framer.next(stream.as_bytes(), |_| true), Ok(Step::Message)));
-        assert!(matches!(framer.next(stream.as_bytes(), |_| true), Ok(Step::Message)), "{greeting}");
-        let m = framer.message();
+        let (mut framer, mut m) = (Framer::new(1000), Message::default());
+        assert!(matches!(framer.next(stream.as_bytes(), &mut m, |_| true), Ok(Step::Message)));
+        assert!(matches!(framer.next(stream.as_bytes(), &mut m, |_| true), Ok(Step::Message)), "{greeting}");
         let text = |range: &std::ops::Range<usize>| &stream[range.clone()];
         assert_eq!(text(&m.value), "{\"a\": [1, 2]}");
         assert_eq!((text(&m.id_member), text(&m.id_value)), (", \"id\": 7", "7"));

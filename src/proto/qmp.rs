@@ -59,7 +59,7 @@ struct Queued<F> {
     attachment: Option<F>,
 }
 
-/// What the message meant that was found last: [`Qmp::message`].
+/// What a message meant. Its parts are where the caller of [`Qmp::next`] wanted them.
 #[derive(Debug)]
 pub enum Item {
     /// The session is ready for commands.
@@ -111,17 +111,18 @@ impl<F> Qmp<F> {
         self.slots.forgotten()
     }
 
-    /// Looks for the next thing that the bytes in `buf` mean. `None`: everything whole is taken; drop
+    /// Looks for the next thing that the bytes in `buf` mean, and puts the parts of its message, as offsets in `buf`, into
+    /// `message`. `None`: everything whole is taken; drop
     /// [`Qmp::consumed`] bytes from the front of the buffer, call [`Qmp::shift`], and read more behind the rest.
-    pub fn next(&mut self, buf: &[u8]) -> Result<Option<Item>> {
+    pub fn next(&mut self, buf: &[u8], message: &mut Message) -> Result<Option<Item>> {
         loop {
             let slots = &self.slots;
-            let item = match self.framer.next(buf, |id| slots.is_used(id))? {
+            let item = match self.framer.next(buf, message, |id| slots.is_used(id))? {
                 Step::More => return self.overflow(),
-                Step::Message => match self.framer.message().kind {
+                Step::Message => match message.kind {
                     Kind::Event => Some(Item::Event),
-                    Kind::Return | Kind::Error => self.replied(buf)?,
-                    Kind::Greeting => self.greeted(buf).map(|()| None)?,
+                    Kind::Return | Kind::Error => self.replied(buf, message)?,
+                    Kind::Greeting => self.greeted(buf, message).map(|()| None)?,
                 },
                 Step::TooLarge(what) => self.too_large(&what)?,
             };
@@ -129,11 +130,6 @@ impl<F> Qmp<F> {
                 return Ok(item);
             }
         }
-    }
-
-    /// The message that was found last; offsets are those of the buffer passed to [`Qmp::next`].
-    pub fn message(&self) -> &Message {
-        self.framer.message()
     }
 
     /// How many bytes at the front of the buffer are done with.
@@ -227,8 +223,7 @@ impl<F> Qmp<F> {
         }
     }
 
-    fn greeted(&mut self, buf: &[u8]) -> Result<()> {
-        let message = self.framer.message();
+    fn greeted(&mut self, buf: &[u8], message: &Message) -> Result<()> {
         if self.phase != Phase::Greeting {
             return Err(Error::new(Code::Protocol, "a second greeting came"));
         }
@@ -255,11 +250,10 @@ impl<F> Qmp<F> {
         self.slots.put(id, owner, span, Way { out_of_band: true, attached: false });
     }
 
-    fn replied(&mut self, buf: &[u8]) -> Result<Option<Item>> {
-        let message = self.framer.message();
+    fn replied(&mut self, buf: &[u8], message: &Message) -> Result<Option<Item>> {
         let id = match message.id {
             Id::Number(id) => id,
-            Id::None if message.kind == Kind::Error => match self.unmatched(buf)? {
+            Id::None if message.kind == Kind::Error => match self.unmatched(buf, message)? {
                 Some(id) => id,
                 None => return Ok(None),
             },
@@ -269,23 +263,23 @@ impl<F> Qmp<F> {
         let owner = self.slots.release(id);
         self.refill();
         match owner {
-            Some(owner) if owner.call == NEGOTIATION => self.negotiated(buf),
+            Some(owner) if owner.call == NEGOTIATION => self.negotiated(buf, message),
             owner => Ok(owner.map(Item::Reply)),
         }
     }
 
     /// An error without id: QEMU could not read something. It belongs to the only request there is. With several it
     /// cannot be told whose it is, and no later answer can be trusted.
-    fn unmatched(&self, buf: &[u8]) -> Result<Option<u64>> {
+    fn unmatched(&self, buf: &[u8], message: &Message) -> Result<Option<u64>> {
         if self.slots.used() <= 1 {
             return Ok(self.slots.only());
         }
-        let text = self.shown_value(buf);
+        let text = shown_value(buf, message);
         Err(Error::new(Code::Protocol, format!("an error without id came while several requests were open: {text}")))
     }
 
-    fn negotiated(&mut self, buf: &[u8]) -> Result<Option<Item>> {
-        if self.framer.message().kind == Kind::Return {
+    fn negotiated(&mut self, buf: &[u8], message: &Message) -> Result<Option<Item>> {
+        if message.kind == Kind::Return {
             self.phase = Phase::Ready;
             return Ok(Some(Item::Ready));
         }
@@ -294,13 +288,8 @@ impl<F> Qmp<F> {
             self.negotiate(false);
             return Ok(None);
         }
-        let text = self.shown_value(buf);
+        let text = shown_value(buf, message);
         Err(Error::new(Code::Protocol, format!("qmp_capabilities was refused: {text}")))
-    }
-
-    /// The value of the message that was found last, for an error.
-    fn shown_value(&self, buf: &[u8]) -> String {
-        String::from_utf8_lossy(text_of(buf, self.framer.message().value.clone())).into_owned()
     }
 
     /// Inside a message over the limit: with one request on the wire there is no doubt whose answer it is, and no need
@@ -342,6 +331,11 @@ impl<F> Qmp<F> {
         let text = format!("a message is larger than the option max-message allows ({limit} bytes)");
         Error::new(Code::Limit, text).with_delivery(Delivery::Answered)
     }
+}
+
+/// The value of a message, for an error.
+fn shown_value(buf: &[u8], message: &Message) -> String {
+    String::from_utf8_lossy(text_of(buf, message.value.clone())).into_owned()
 }
 
 fn text_of(buf: &[u8], range: Range<usize>) -> &[u8] {

@@ -40,9 +40,10 @@ impl Bench {
 
     fn feed(&mut self, bytes: &[u8]) {
         self.buf.extend_from_slice(bytes);
+        let mut message = Message::default();
         while self.error.is_none() {
-            match self.qmp.next(&self.buf) {
-                Ok(Some(item)) => self.told.push(short(&self.buf, self.qmp.message(), &item)),
+            match self.qmp.next(&self.buf, &mut message) {
+                Ok(Some(item)) => self.told.push(short(&self.buf, &message, &item)),
                 Ok(None) => break,
                 Err(why) => self.error = Some(why),
             }
@@ -205,7 +206,7 @@ fn one_command_with_an_attachment_is_on_the_wire_at_a_time() {
     assert_eq!(bench.qmp.outbox().next().unwrap().1, Some(&7));
     assert_eq!(bench.wrote(), "{\"execute\":\"getfd\",\"id\":1}\n");
     bench.buf.extend_from_slice(b"{\"return\": {}, \"id\": 1}\r\n");
-    assert!(matches!(bench.qmp.next(&bench.buf), Ok(Some(Item::Reply(owner))) if owner.call == 1));
+    assert!(matches!(bench.qmp.next(&bench.buf, &mut Message::default()), Ok(Some(Item::Reply(owner))) if owner.call == 1));
     assert_eq!(bench.qmp.outbox().next().unwrap().1, Some(&8));
     assert_eq!(bench.wrote(), "{\"execute\":\"getfd\",\"id\":2}\n{\"execute\":\"x\",\"id\":3}\n");
 }
