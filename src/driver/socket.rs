@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::dial::Place;
@@ -72,6 +73,7 @@ impl Socket {
             return Err(Error::new(Code::Unsupported, "descriptors can be passed over UNIX sockets only"));
         }
         let fds = (!what.fds.is_empty()).then_some(what.fds);
+        self.qmp.outbox().borrow_buffer(&mut io.spare);
         self.qmp.submit(what.call, what.request, what.value_only, fds)?;
         if what.cork {
             io.flush_later()
@@ -130,8 +132,9 @@ impl Socket {
 
     /// Writes what the socket takes.
     pub fn flush<S: Sink>(&mut self, io: &mut Io, sink: &mut S) {
-        if let Err(why) = self.wire.flush(self.qmp.outbox(), io) {
-            self.lose(why, io, sink);
+        match self.wire.flush(self.qmp.outbox(), io) {
+            Ok(()) => self.qmp.outbox().lend_buffer(&mut io.spare),
+            Err(why) => self.lose(why, io, sink),
         }
     }
 
@@ -143,8 +146,23 @@ impl Socket {
     }
 
     fn read<S: Sink>(&mut self, to_the_end: bool, io: &mut Io, sink: &mut S) {
+        let before = self.qmp.phase();
+        if self.qmp.has_queued() {
+            // An answer makes room for it.
+            self.qmp.outbox().borrow_buffer(&mut io.spare);
+        }
         let (qmp, port) = (&mut self.qmp, self.port);
-        match self.wire.read(to_the_end, io, |buf| digest(qmp, port, buf, sink)) {
+        let known = if before == Phase::Greeting { io.greeting.clone() } else { None };
+        let read = self.wire.read(to_the_end, io, |buf| {
+            if let Some(known) = &known {
+                qmp.recognise(known, buf);
+            }
+            digest(qmp, port, buf, sink)
+        });
+        if before != self.qmp.phase() {
+            io.greeting = self.qmp.compact_greeting().map(Arc::clone).or_else(|| io.greeting.take());
+        }
+        match read {
             Ok(()) if !self.qmp.outbox().is_empty() && !self.wire.is_blocked() => self.flush(io, sink),
             Ok(()) => {}
             Err(Stop::Failed(why)) => self.lose(why, io, sink),

@@ -39,12 +39,12 @@ enum Stage {
     /// Where to go is known, nothing is begun.
     Begin(Place),
     /// The addresses of a host are asked for.
-    Name(Lookup),
+    Name(Box<Lookup>),
     /// An attempt is under way, until then.
-    Dial(Dialer, OwnedFd, Option<Instant>),
+    Dial(Box<Dialer>, OwnedFd, Option<Instant>),
     /// Between two attempts, until then.
-    Pause(Dialer, Instant),
-    Listen(Listener),
+    Pause(Box<Dialer>, Instant),
+    Listen(Box<Listener>),
     Open(OwnedFd),
     Closed,
 }
@@ -112,7 +112,7 @@ impl Wire {
             Stage::Begin(Place::Dial(Goal::Name(host, port))) => match Lookup::start(&host, port) {
                 Ok(lookup) => {
                     self.watch(lookup.as_raw_fd(), Interest::READABLE, io)?;
-                    self.stage = Stage::Name(lookup);
+                    self.stage = Stage::Name(Box::new(lookup));
                     Ok(())
                 }
                 Err(found) => self.dial(Dialer::new(found?), io),
@@ -120,7 +120,7 @@ impl Wire {
             Stage::Begin(Place::Listen(addresses)) => {
                 let listener = Listener::bind(&addresses)?;
                 self.watch(listener.as_raw_fd(), Interest::READABLE, io)?;
-                self.stage = Stage::Listen(listener);
+                self.stage = Stage::Listen(Box::new(listener));
                 Ok(())
             }
             other => {
@@ -158,12 +158,12 @@ impl Wire {
     /// The pause between two attempts may be over, or the patience with one.
     pub fn retry(&mut self, now: Instant, io: &mut Io) -> Result<()> {
         match std::mem::replace(&mut self.stage, Stage::Closed) {
-            Stage::Pause(dialer, at) if at <= now => self.dial(dialer, io),
+            Stage::Pause(dialer, at) if at <= now => self.dial(*dialer, io),
             Stage::Dial(mut dialer, socket, Some(at)) if at <= now => {
                 drop(socket);
                 match dialer.failed(io::Error::from(ErrorKind::TimedOut)) {
                     Some(error) => Err(error),
-                    None => self.dial(dialer, io),
+                    None => self.dial(*dialer, io),
                 }
             }
             other => {
@@ -295,11 +295,11 @@ impl Wire {
             Attempt::Pending(socket) => {
                 self.watch(socket.as_raw_fd(), Interest::WRITABLE, io)?;
                 let until = dialer.patience().map(|patience| Instant::now() + patience);
-                self.stage = Stage::Dial(dialer, socket, until);
+                self.stage = Stage::Dial(Box::new(dialer), socket, until);
                 Ok(())
             }
             Attempt::Later(pause) => {
-                self.stage = Stage::Pause(dialer, Instant::now() + pause);
+                self.stage = Stage::Pause(Box::new(dialer), Instant::now() + pause);
                 Ok(())
             }
             Attempt::Failed(why) => Err(why),
@@ -330,7 +330,7 @@ impl Wire {
                 drop(socket);
                 match dialer.failed(why) {
                     Some(error) => Err(error),
-                    None => self.dial(dialer, io),
+                    None => self.dial(*dialer, io),
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use super::hub::{Asked, Call, Mon, Waiter};
-use super::options::Options;
+use super::options::{Chosen, Options};
 use super::roles::Deadline;
 use super::shared::{Guard, Shared};
 use super::{DoneHandler, Monitor, State, Timeout, after};
@@ -48,10 +48,12 @@ impl Monitor {
 
     /// Puts a link on its way. The call is answered when it has come about, or has not.
     fn begin_connect(&self, timeout: Timeout, waiter: Waiter) -> Result<(Guard<'_>, u32)> {
-        let (mut shared, way) = self.find_way()?;
+        let target = self.parsed_target()?;
+        let domain = domain_of(&target);
+        let (mut shared, way) = self.find_way(target)?;
         let port = self.key();
         let mon = shared.hub.mon(self)?;
-        let (limit, domain) = (mon.options.max_message, domain_of(&mon.target));
+        let limit = mon.options.max_message;
         let timeout = timeout.resolve(mon.options.timeout);
         let deadline = if matches!(waiter, Waiter::Done(_)) { timeout.map(after) } else { None };
         let hub = &mut shared.hub;
@@ -79,12 +81,13 @@ impl Monitor {
     }
 
     /// Finds the link to use. A host name is resolved here, without the lock.
-    fn find_way(&self) -> Result<(Guard<'_>, Way)> {
-        let given = self.ask()?;
+    fn find_way(&self, target: Target) -> Result<(Guard<'_>, Way)> {
+        let given = self.ask(&target)?;
         let mut shared = self.reactor().lock()?;
         let mon = self.idle(&mut shared)?;
-        let (target, mut options) = (mon.target.clone(), mon.options.clone());
+        let mut options = mon.options.clone();
         if let Some(given) = given {
+            let options = options.edit();
             (options.username, options.password) = (Some(given.username), Some(given.password));
         }
         if let Target::Configured(alias, _) = &target {
@@ -96,7 +99,7 @@ impl Monitor {
         self.find_way_to(shared, target, options)
     }
 
-    fn find_way_to<'a>(&'a self, mut shared: Guard<'a>, target: Target, options: Options) -> Result<(Guard<'a>, Way)> {
+    fn find_way_to<'a>(&'a self, mut shared: Guard<'a>, target: Target, options: Chosen) -> Result<(Guard<'a>, Way)> {
         self.idle(&mut shared)?;
         if matches!(target, Target::Socket(Endpoint::Fd(_))) || options.socket_fd.is_some() {
             drop(shared);
@@ -146,7 +149,7 @@ impl Monitor {
                                 that is run only with the option allow-programs=on";
                     return Err(Error::new(Code::InvalidArgument, text));
                 }
-                let (path, session) = (&options.virsh_path, options.virsh_session);
+                let (path, session) = (options.virsh_path.as_deref().unwrap_or("virsh"), options.virsh_session);
                 Link::Virsh(Box::new(Virsh::new(port, path, &virsh.uri, virsh.domain.clone(), session, limit)))
             }
         })

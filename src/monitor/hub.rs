@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use super::login::CredentialsHandler;
-use super::options::Options;
+use super::options::Chosen;
 use super::seats::Seats;
 use super::{DoneHandler, EventHandler, Monitor, ReplyHandler, State};
 use crate::driver::{Reply, Sink};
@@ -21,7 +21,6 @@ use crate::reactor::timers::Timers;
 use crate::sys::buffer::Buffer;
 use crate::sys::text::Text;
 use crate::sys::texts::Texts;
-use crate::target::Target;
 
 /// All monitors of a reactor and all that waits.
 #[derive(Default)]
@@ -65,9 +64,7 @@ pub struct Mon {
     /// How far the monitor is.
     pub state: State,
     /// What is set.
-    pub options: Options,
-    /// Where it goes.
-    pub target: Target,
+    pub options: Chosen,
     /// The duplicate of a descriptor that is the target, or was handed over by an option, until it is used.
     pub adopted: Option<OwnedFd>,
     /// Asked for credentials at each connect.
@@ -351,8 +348,10 @@ impl Hub {
     }
 
     /// Tells an event of our own to everybody who subscribed.
-    pub fn tell(&mut self, port: usize, name: &str, json: &[u8]) {
-        self.event(port, name.as_bytes(), json);
+    fn tell(&mut self, port: usize, name: &str, json: impl FnOnce() -> Vec<u8>) {
+        if self.mons.get(port).is_some_and(|mon| !mon.subs.is_empty() || !mon.streams.is_empty()) {
+            self.event(port, name.as_bytes(), &json());
+        }
     }
 
     /// Makes the descriptors of a monitor's streams agree with what their next `next` would do.
@@ -451,7 +450,7 @@ impl Sink for Hub {
         let Some(mon) = self.mons.get_mut(port) else { return };
         mon.state = State::Connected;
         let call = mon.connecting.take();
-        self.tell(port, own::CONNECTED, &own::json(own::CONNECTED, None));
+        self.tell(port, own::CONNECTED, || own::json(own::CONNECTED, None));
         if let Some(call) = call {
             self.settle(call, Ok(None));
         }
@@ -515,7 +514,7 @@ impl Sink for Hub {
 
     fn domain(&mut self, port: usize, started: bool, reason: &str) {
         let name = if started { own::DOMAIN_STARTED } else { own::DOMAIN_STOPPED };
-        self.tell(port, name, &own::with_reason(name, reason));
+        self.tell(port, name, || own::with_reason(name, reason));
     }
 
     fn closed(&mut self, port: usize, why: Error) {
@@ -524,7 +523,7 @@ impl Sink for Hub {
         mon.link = None;
         let call = mon.connecting.take();
         if was == State::Connected {
-            self.tell(port, own::DISCONNECTED, &own::with_reason(own::DISCONNECTED, &why.detail().text));
+            self.tell(port, own::DISCONNECTED, || own::with_reason(own::DISCONNECTED, &why.detail().text));
         }
         if let Some(call) = call {
             self.settle(call, Err(why));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::hub::{Job, Mon};
 use super::inside::{callback, in_callback};
-use super::options::Options;
+use super::options::Chosen;
 use super::shared::{Guard, Shared};
 use super::{Monitor, PRIVATE_EVENTS, Reactor, State, Timeout, next_id};
 use crate::driver::Link;
@@ -39,8 +39,7 @@ impl Monitor {
             keep: None,
             freed: false,
             state: State::New,
-            options: Options::default(),
-            target: place,
+            options: Chosen::default(),
             adopted,
             credentials: None,
             asking: 0,
@@ -55,15 +54,15 @@ impl Monitor {
 
     /// Sets an option by name.
     pub fn set(&self, option: &str, value: &str) -> Result<()> {
+        let target = self.parsed_target()?;
         let mut shared = self.reactor().lock()?;
         let mon = shared.hub.mon(self)?;
         let linked = matches!(mon.state, State::Connecting | State::Connected);
         let mut options = mon.options.clone();
-        options.set(option, value, linked).map_err(|why| self.named(why, ""))?;
+        options.edit().set(option, value, linked).map_err(|why| self.named(why, ""))?;
         let bad = |text: &str| Err(self.named(Error::new(Code::InvalidArgument, text), ""));
-        let is_libvirt = matches!(mon.target, Target::Libvirt(_) | Target::Configured(..));
-        let dialled =
-            matches!(mon.target, Target::Socket(Endpoint::Unix(_) | Endpoint::Abstract(_) | Endpoint::Tcp(..)));
+        let is_libvirt = target.is_libvirt();
+        let dialled = matches!(target, Target::Socket(Endpoint::Unix(_) | Endpoint::Abstract(_) | Endpoint::Tcp(..)));
         if options.listen && !dialled {
             return bad("option listen: expected a unix: or tcp: target, which QEMU can dial");
         }

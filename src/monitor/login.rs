@@ -80,10 +80,10 @@ impl Monitor {
     }
 
     /// The credentials that the application's handler gives. `None`: nobody is to be asked, or it has none.
-    pub(super) fn ask(&self) -> Result<Option<Credentials>> {
+    pub(super) fn ask(&self, target: &Target) -> Result<Option<Credentials>> {
         let mut shared = self.reactor().lock()?;
         let mon = self.idle(&mut shared)?;
-        if !matches!(mon.target, Target::Libvirt(_) | Target::Configured(..)) || mon.options.credentials()?.is_some() {
+        if !target.is_libvirt() || mon.options.credentials()?.is_some() {
             return Ok(None);
         }
         let (Some(handler), Some(handle)) = (mon.credentials.clone(), mon.handle.upgrade()) else { return Ok(None) };

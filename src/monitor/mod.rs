@@ -31,6 +31,7 @@ use crate::reactor::Core;
 use crate::reactor::lead::Lead;
 use crate::sys::event_fd::Bell;
 use crate::sys::text::Text;
+use crate::target::Target;
 use shared::{Lock, Shared, system};
 
 /// Called with each event: its name and its JSON.
@@ -161,6 +162,11 @@ impl Monitor {
     /// The target as it was given.
     pub fn target(&self) -> &CStr {
         &self.target
+    }
+
+    /// The target, read anew: it is needed seldom, and thousands of monitors need not keep it.
+    pub(crate) fn parsed_target(&self) -> Result<Target> {
+        Target::parse(&self.target.to_string_lossy())
     }
 
     /// The port of this monitor.

@@ -1,5 +1,6 @@
 //! The options of a monitor: their names, their defaults, what they accept.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::driver::libvirt::MOST_LINKS;
@@ -28,8 +29,8 @@ pub struct Options {
     pub keepalive_count: u32,
     /// The most connections to one daemon.
     pub max_links: usize,
-    /// The program that is virsh.
-    pub virsh_path: Arc<str>,
+    /// The program that is virsh, if it is another one than the first on `PATH`.
+    pub virsh_path: Option<Arc<str>>,
     /// Keep one virsh for all commands.
     pub virsh_session: bool,
     /// Run programs that the target names.
@@ -42,25 +43,41 @@ pub struct Options {
     pub password: Option<Secret>,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            timeout: Some(30_000),
-            max_message: 64 << 20,
-            bounds: Bounds { events: 16_384, bytes: 32 << 20 },
-            busy_poll: 0,
-            listen: false,
-            oob: true,
-            keepalive_interval: 5000,
-            keepalive_count: 5,
-            max_links: 4,
-            virsh_path: "virsh".into(),
-            virsh_session: true,
-            allow_programs: false,
-            socket_fd: None,
-            username: None,
-            password: None,
-        }
+/// What most monitors have: they share it, and need no room for it.
+static DEFAULTS: Options = Options {
+    timeout: Some(30_000),
+    max_message: 64 << 20,
+    bounds: Bounds { events: 16_384, bytes: 32 << 20 },
+    busy_poll: 0,
+    listen: false,
+    oob: true,
+    keepalive_interval: 5000,
+    keepalive_count: 5,
+    max_links: 4,
+    virsh_path: None,
+    virsh_session: true,
+    allow_programs: false,
+    socket_fd: None,
+    username: None,
+    password: None,
+};
+
+/// The options of one monitor.
+#[derive(Clone, Debug, Default)]
+pub struct Chosen(Option<Arc<Options>>);
+
+impl Deref for Chosen {
+    type Target = Options;
+
+    fn deref(&self) -> &Options {
+        self.0.as_deref().unwrap_or(&DEFAULTS)
+    }
+}
+
+impl Chosen {
+    /// For changing them: from now on they are its own.
+    pub fn edit(&mut self) -> &mut Options {
+        Arc::make_mut(self.0.get_or_insert_with(|| Arc::new(DEFAULTS.clone())))
     }
 }
 
@@ -90,7 +107,7 @@ const TABLE: [(&str, When, Setter); 16] = [
     ("keepalive-interval", When::Unlinked, |o, v| number(v, 0, LONG).map(|n| o.keepalive_interval = n as u32)),
     ("keepalive-count", When::Unlinked, |o, v| number(v, 0, LONG).map(|n| o.keepalive_count = n as u32)),
     ("max-links", When::Unlinked, |o, v| number(v, 1, MOST_LINKS).map(|n| o.max_links = n)),
-    ("virsh-path", When::Unlinked, |o, v| program(v).map(|path| o.virsh_path = path)),
+    ("virsh-path", When::Unlinked, |o, v| program(v).map(|path| o.virsh_path = Some(path))),
     ("virsh-session", When::Unlinked, |o, v| switch(v).map(|on| o.virsh_session = on)),
     ("allow-programs", When::Unlinked, |o, v| switch(v).map(|on| o.allow_programs = on)),
     ("socket-fd", When::Unlinked, |o, v| number(v, 0, LONG).map(|n| o.socket_fd = Some(n as i32))),
@@ -183,7 +200,7 @@ mod tests {
 
     #[test]
     fn values_are_checked() {
-        let mut options = Options::default();
+        let mut options = DEFAULTS.clone();
         for (name, good, bad) in [
             ("timeout", &["0", "-1", "2147483647"][..], &["", "-2", "1s", "2147483648", "+1", " 1"][..]),
             ("max-message", &["1024", "1073741824"], &["1023", "0", "64M", "99999999999999999999"]),
@@ -221,7 +238,7 @@ mod tests {
     }
     #[test]
     fn username_and_password_go_together_and_are_not_shown() {
-        let mut options = Options::default();
+        let mut options = DEFAULTS.clone();
         assert_eq!(options.credentials().unwrap(), None);
         options.set("password", "hidden-7", false).unwrap();
         assert_eq!(options.credentials().unwrap_err().code(), Code::InvalidArgument);

@@ -169,6 +169,23 @@ impl Framer {
         }
     }
 
+    /// So many bytes at the front of the stream are the greeting of QEMU's compact writer, with its line end.
+    pub fn greeted(&mut self, line: usize) {
+        self.compact = true;
+        self.finish(line);
+        self.line_ended = true;
+    }
+
+    /// Has nothing been looked at yet?
+    pub fn is_fresh(&self) -> bool {
+        self.phase == Phase::Between && self.start == 0 && self.dropped == 0
+    }
+
+    /// Does the peer write as QEMU's compact writer does?
+    pub fn is_compact(&self) -> bool {
+        self.compact
+    }
+
     /// How many bytes at the front of the buffer are no longer needed.
     pub fn consumed(&self) -> usize {
         match (&self.scanner, self.phase) {

@@ -17,6 +17,7 @@ mod answer;
 mod domains;
 mod event;
 pub mod frame;
+pub mod greeting;
 pub mod json;
 pub mod libvirt;
 pub mod outbox;

@@ -59,6 +59,26 @@ impl<F> Outbox<F> {
         Span { start, len }
     }
 
+    /// Writes into this buffer from now on, which is empty, rather than make one of its own.
+    #[inline]
+    pub fn borrow_buffer(&mut self, spare: &mut Vec<u8>) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = std::mem::take(spare);
+        }
+    }
+
+    /// Once everything is written, gives its buffer to the next one who needs one.
+    #[inline]
+    pub fn lend_buffer(&mut self, spare: &mut Vec<u8>) {
+        if self.bytes.is_empty() {
+            if spare.capacity() == 0 {
+                std::mem::swap(spare, &mut self.bytes);
+            } else {
+                self.bytes = Vec::new();
+            }
+        }
+    }
+
     /// How many bytes are to be written.
     pub fn len(&self) -> usize {
         self.bytes.len().saturating_sub(self.sent)
@@ -136,6 +156,20 @@ mod tests {
         assert_eq!(out.next(), Some((&b"wothree"[..], None)));
         out.wrote(7);
         assert_eq!(out.next(), None);
+    }
+
+    #[test]
+    fn a_buffer_goes_from_one_to_the_next() {
+        let (mut one, mut other, mut spare) = (Outbox::<()>::new(), Outbox::<()>::new(), Vec::new());
+        one.push(b"one", b"", None);
+        one.lend_buffer(&mut spare);
+        assert_eq!((one.len(), spare.capacity()), (3, 0));
+        one.wrote(3);
+        one.lend_buffer(&mut spare);
+        assert!(spare.capacity() > 0 && spare.is_empty());
+        other.borrow_buffer(&mut spare);
+        other.push(b"two", b"", None);
+        assert_eq!((other.next(), spare.capacity()), (Some((&b"two"[..], None)), 0));
     }
 
     #[test]

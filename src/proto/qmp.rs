@@ -8,9 +8,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::frame::{Framer, Id, Kind, Message, Step, TooLarge};
+use super::greeting::Greeting;
 use super::outbox::Outbox;
 use super::request::Request;
 use super::slots::{Owner, Slots, Way};
@@ -33,7 +32,7 @@ pub struct Qmp<F> {
     slots: Slots,
     out: Outbox<F>,
     queue: VecDeque<Queued<F>>,
-    greeting: Box<[u8]>,
+    greeting: Option<Arc<Greeting>>,
     phase: Phase,
     limit: usize,
     want_oob: bool,
@@ -83,7 +82,7 @@ impl<F> Qmp<F> {
             slots: Slots::default(),
             out: Outbox::new(),
             queue: VecDeque::new(),
-            greeting: Box::default(),
+            greeting: None,
             phase: Phase::Greeting,
             limit,
             want_oob,
@@ -98,12 +97,31 @@ impl<F> Qmp<F> {
 
     /// The greeting as it came, once it came.
     pub fn greeting(&self) -> &[u8] {
-        &self.greeting
+        self.greeting.as_ref().map_or(&[], |greeting| greeting.as_bytes())
+    }
+
+    /// The greeting as it was read, if it came as QEMU's compact writer has it: for [`Qmp::recognise`].
+    pub fn compact_greeting(&self) -> Option<&Arc<Greeting>> {
+        self.greeting.as_ref().filter(|_| self.framer.is_compact())
+    }
+
+    /// Spares reading the greeting, if these are the first bytes of the session, and it is one that is known.
+    pub fn recognise(&mut self, known: &Arc<Greeting>, buf: &[u8]) {
+        let line = known.line_at_front(buf).filter(|line| *line <= self.limit);
+        if let Some(line) = line.filter(|_| self.phase == Phase::Greeting && self.framer.is_fresh()) {
+            self.framer.greeted(line);
+            self.welcome(Arc::clone(known));
+        }
     }
 
     /// Is out-of-band execution enabled?
     pub fn oob(&self) -> bool {
         self.oob
+    }
+
+    /// Do requests wait for a place?
+    pub fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     /// How many requests that were given up QEMU still has to answer.
@@ -227,14 +245,16 @@ impl<F> Qmp<F> {
         if self.phase != Phase::Greeting {
             return Err(Error::new(Code::Protocol, "a second greeting came"));
         }
-        let greeting: Value = serde_json::from_slice(text_of(buf, message.value.clone()))
-            .map_err(|why| Error::new(Code::Protocol, format!("the greeting cannot be read: {why}")))?;
-        let offered = greeting.get("capabilities").and_then(Value::as_array);
-        let oob = self.want_oob && offered.is_some_and(|list| list.iter().any(|c| c.as_str() == Some("oob")));
-        self.greeting = text_of(buf, message.start..message.end).into();
+        let (text, value) = (text_of(buf, message.start..message.end), text_of(buf, message.value.clone()));
+        self.welcome(Arc::new(Greeting::read(text, value)?));
+        Ok(())
+    }
+
+    fn welcome(&mut self, greeting: Arc<Greeting>) {
+        let oob = self.want_oob && greeting.offers_oob();
+        self.greeting = Some(greeting);
         self.phase = Phase::Negotiation;
         self.negotiate(oob);
-        Ok(())
     }
 
     fn negotiate(&mut self, oob: bool) {

@@ -314,3 +314,29 @@ fn a_greeting_over_the_limit_and_a_second_greeting_end_the_session() {
     bench.feed(GREETING.as_bytes());
     assert_eq!(bench.error.unwrap().code(), Code::Protocol);
 }
+
+#[test]
+fn a_greeting_that_is_known_is_recognised_at_every_split() {
+    let first = Bench::ready(GREETING);
+    let known = first.qmp.compact_greeting().expect("QEMU's compact writer").clone();
+    let stream = format!("{GREETING}{{\"return\": {{}}, \"id\": 0}}\r\n");
+    let other = GREETING.replace("\"micro\": ", "\"micro\": 1");
+    for (stream, is_known) in [(stream.clone(), true), (stream.replace(GREETING, &other), false)] {
+        for split in 1..stream.len() {
+            let mut bench = Bench::new(LIMIT);
+            for piece in [&stream.as_bytes()[..split], &stream.as_bytes()[split..]] {
+                // What the owner has, with what it reads now behind it.
+                let seen = [&bench.buf[..], piece].concat();
+                bench.qmp.recognise(&known, &seen);
+                bench.feed(piece);
+            }
+            let shares = bench.qmp.compact_greeting().is_some_and(|greeting| Arc::ptr_eq(greeting, &known));
+            assert!(!shares || is_known, "another greeting was taken for the known one");
+            assert!(shares || !is_known || split < GREETING.len(), "not recognised, split at {split}");
+            assert_eq!((bench.told, bench.error.is_none()), (vec!["ready".to_owned()], true), "split at {split}");
+            assert_eq!(bench.qmp.greeting(), stream.lines().next().unwrap().as_bytes());
+            let negotiation = b"{\"execute\":\"qmp_capabilities\",\"arguments\":{\"enable\":[\"oob\"]},\"id\":0}\n";
+            assert_eq!(bench.wrote.escape_ascii().to_string(), negotiation.escape_ascii().to_string());
+        }
+    }
+}

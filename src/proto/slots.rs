@@ -18,7 +18,7 @@ const ONE_DIGIT: u32 = 10;
 /// The requests on the wire.
 #[derive(Debug, Default)]
 pub struct Slots {
-    slots: VecDeque<Slot>,
+    slots: Line,
     /// The ids of one digit that are taken, a bit each.
     digits: u32,
     next_digit: u32,
@@ -105,10 +105,7 @@ impl Slots {
 
     /// Takes the request with this id out. Gives it back if somebody still waits for it.
     pub fn release(&mut self, id: u64) -> Option<Owner> {
-        let slot = match self.place(id)? {
-            0 => self.slots.pop_front()?,
-            place => self.slots.remove(place)?,
-        };
+        let slot = self.slots.remove(self.place(id)?)?;
         self.digits &= !digit(slot.id);
         if !slot.way.out_of_band {
             self.in_band = self.in_band.saturating_sub(1);
@@ -156,7 +153,7 @@ impl Slots {
 
     /// The call that waits under this id, if one does.
     pub fn caller(&self, id: u64) -> Option<u32> {
-        let slot = self.slots.get(self.place(id)?)?;
+        let slot = self.slots.iter().nth(self.place(id)?)?;
         (!slot.forgotten).then_some(slot.owner.call)
     }
 
@@ -184,6 +181,52 @@ impl Slots {
     pub fn drain(&mut self) -> Vec<(u32, Span)> {
         let slots = std::mem::take(self).slots;
         slots.iter().filter(|slot| !slot.forgotten).map(|slot| (slot.owner.call, slot.span)).collect()
+    }
+}
+
+/// A queue that keeps one element in place: an idle monitor, or one with one request at a time, needs no more.
+#[derive(Debug, Default)]
+struct Line {
+    /// Before the rest.
+    first: Option<Slot>,
+    rest: VecDeque<Slot>,
+}
+
+impl Line {
+    fn push_back(&mut self, slot: Slot) {
+        if self.len() == 0 {
+            self.first = Some(slot);
+        } else {
+            self.rest.push_back(slot);
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.rest.len().saturating_add(usize::from(self.first.is_some()))
+    }
+
+    fn front(&self) -> Option<&Slot> {
+        self.first.as_ref().or_else(|| self.rest.front())
+    }
+
+    fn get_mut(&mut self, at: usize) -> Option<&mut Slot> {
+        self.iter_mut().nth(at)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.first.iter().chain(&self.rest)
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.first.iter_mut().chain(&mut self.rest)
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Slot> {
+        match (at, self.first.is_some()) {
+            (0, true) => self.first.take(),
+            (0, false) => self.rest.pop_front(),
+            (_, first) => self.rest.remove(at.wrapping_sub(usize::from(first))),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod timers;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use mio::event::{Event, Source};
@@ -16,6 +17,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use slab::Slab;
 
+use crate::proto::greeting::Greeting;
 use lead::Lead;
 use timers::Timers;
 
@@ -61,6 +63,10 @@ pub struct Io {
     registry: Registry,
     /// One read buffer for all drivers: an idle link owns none.
     pub scratch: Vec<u8>,
+    /// An empty buffer for what is to be written, unless somebody has it.
+    pub spare: Vec<u8>,
+    /// The last greeting: most machines of a host greet with the same words.
+    pub greeting: Option<Arc<Greeting>>,
     /// The running driver's token, without a source.
     token: usize,
     wishes: Wishes,
@@ -149,7 +155,9 @@ const GENERATION_MASK: usize = INDEX_MASK >> SOURCE_BITS;
 impl<D> Core<D> {
     /// No drivers yet.
     pub fn new(lead: &Lead) -> io::Result<Self> {
-        let io = Io { registry: lead.registry()?, scratch: Vec::new(), token: 0, wishes: Wishes::default() };
+        let registry = lead.registry()?;
+        let (scratch, spare, wishes) = (Vec::new(), Vec::new(), Wishes::default());
+        let io = Io { registry, scratch, spare, greeting: None, token: 0, wishes };
         Ok(Core {
             entries: Slab::new(),
             io,

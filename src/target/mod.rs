@@ -60,6 +60,11 @@ pub enum Endpoint {
 }
 
 impl Target {
+    /// Does it lead to a libvirt daemon, spoken to by libvirt's own protocol?
+    pub fn is_libvirt(&self) -> bool {
+        matches!(self, Target::Libvirt(_) | Target::Configured(..))
+    }
+
     /// Reads a target string; an error says what was expected.
     pub fn parse(text: &str) -> Result<Target> {
         let named = |why: &str| format!("target \"{text}\": {why}");
