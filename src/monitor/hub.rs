@@ -22,6 +22,9 @@ use crate::sys::buffer::Buffer;
 use crate::sys::text::Text;
 use crate::sys::texts::Texts;
 
+/// A table of calls with room for more than this gives it back when it has run empty.
+const MANY_CALLS: usize = 1024;
+
 /// All monitors of a reactor and all that waits.
 #[derive(Default)]
 pub struct Hub {
@@ -331,8 +334,10 @@ impl Hub {
             }
             return;
         }
-        let key = call as usize;
-        let Call { mon, asked, waiter, .. } = self.calls.remove(key);
+        let Call { mon, asked, waiter, .. } = self.calls.remove(call as usize);
+        if self.calls.is_empty() && self.calls.capacity() > MANY_CALLS {
+            self.calls = Slab::new();
+        }
         let about = |error: Error| error.about(&target_of(&self.mons, mon), asked.name());
         self.queue.push_back(match waiter {
             Waiter::Reply(handler) => {

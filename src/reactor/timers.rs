@@ -10,6 +10,8 @@ use std::time::Instant;
 
 /// So many that do not hold may be kept besides as many as hold.
 const SLACK: usize = 64;
+/// A queue with room for more than this gives it back when it has run empty.
+const KEEP: usize = 1024;
 
 /// Deadlines of numbered things. `holds` tells whether a deadline is the one that its thing has now.
 #[derive(Debug, Default)]
@@ -44,6 +46,9 @@ impl Timers {
     fn find_first(&mut self, holds: impl Fn(usize, Instant) -> bool) -> Option<Instant> {
         while self.queue.front().is_some_and(|(at, key)| !holds(*key, *at)) {
             self.queue.pop_front();
+        }
+        if self.queue.is_empty() && self.queue.capacity() > KEEP {
+            self.queue = VecDeque::new();
         }
         while self.others.first().is_some_and(|(at, key)| !holds(*key, *at)) {
             self.others.pop_first();

@@ -13,6 +13,8 @@
 pub mod conf;
 pub mod uri;
 
+use memchr::memchr;
+
 use crate::error::{Code, Error, Result};
 use crate::proto::libvirt::Wanted;
 use uri::Uri;
@@ -69,6 +71,10 @@ impl Target {
     pub fn parse(text: &str) -> Result<Target> {
         let named = |why: &str| format!("target \"{text}\": {why}");
         let told = |why: Error| Error::new(why.code(), named(&why.to_string()));
+        if let Some(path) = text.strip_prefix("unix:") {
+            let unix = parse_unix(path).map(Target::Socket);
+            return unix.map_err(|why| Error::new(Code::InvalidArgument, named(&why)));
+        }
         if let Some(rest) = text.strip_prefix("virsh:") {
             let (uri, fragment) = rest.split_once('#').map_or((rest, None), |(uri, domain)| (uri, Some(domain)));
             let domain = fragment.map(uri::domain).transpose().map_err(told)?;
@@ -81,7 +87,6 @@ impl Target {
             return Ok(Target::Configured(alias.into(), uri::domain(fragment).map_err(told)?));
         }
         let endpoint = match text.split_once(':') {
-            Some(("unix", path)) => parse_unix(path),
             Some(("tcp", address)) => parse_tcp(address),
             Some(("fd", number)) => parse_fd(number),
             _ => Err(EXPECTED.to_owned()),
@@ -95,7 +100,7 @@ fn parse_unix(path: &str) -> std::result::Result<Endpoint, String> {
     if name.is_empty() {
         return Err("the path is empty".to_owned());
     }
-    if name.contains('\0') {
+    if memchr(0, name.as_bytes()).is_some() {
         return Err("the path contains a NUL".to_owned());
     }
     if name.len() > MAX_UNIX_PATH {

@@ -42,7 +42,8 @@ pub enum Auth {
 impl Uri {
     /// Is this a libvirt URI, good or bad?
     pub fn is_meant(text: &str) -> bool {
-        text.split_once("://").is_some_and(|(scheme, _)| scheme == "qemu" || scheme.starts_with("qemu+"))
+        let scheme = text.starts_with("qemu").then(|| text.split_once("://")).flatten();
+        scheme.is_some_and(|(scheme, _)| scheme == "qemu" || scheme.starts_with("qemu+"))
     }
 
     /// Reads a URI; an error says what was expected.
