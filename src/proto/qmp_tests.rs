@@ -206,7 +206,9 @@ fn one_command_with_an_attachment_is_on_the_wire_at_a_time() {
     assert_eq!(bench.qmp.outbox().next().unwrap().1, Some(&7));
     assert_eq!(bench.wrote(), "{\"execute\":\"getfd\",\"id\":1}\n");
     bench.buf.extend_from_slice(b"{\"return\": {}, \"id\": 1}\r\n");
-    assert!(matches!(bench.qmp.next(&bench.buf, &mut Message::default()), Ok(Some(Item::Reply(owner))) if owner.call == 1));
+    assert!(
+        matches!(bench.qmp.next(&bench.buf, &mut Message::default()), Ok(Some(Item::Reply(owner))) if owner.call == 1)
+    );
     assert_eq!(bench.qmp.outbox().next().unwrap().1, Some(&8));
     assert_eq!(bench.wrote(), "{\"execute\":\"getfd\",\"id\":2}\n{\"execute\":\"x\",\"id\":3}\n");
 }
