@@ -46,7 +46,7 @@ pub struct Hub {
     pub answers: VecDeque<Job>,
     /// The texts of what is in `queue`.
     pub texts: Texts,
-    /// The texts of what is in `batch`, while no callback runs.
+    /// The texts of what is in `batch`, while none of its callbacks runs.
     pub batch_texts: Texts,
     /// How long the leader polls before it sleeps: the longest that a monitor asks for.
     pub busy_poll: Duration,

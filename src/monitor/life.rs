@@ -149,7 +149,7 @@ impl Monitor {
                 callback(|| self.say_farewell(jobs, gone));
                 shared = reactor.lock_to_end();
             } else {
-                shared = reactor.unlocked(shared, port, |_| self.say_farewell(jobs, gone));
+                shared = reactor.unlocked(shared, port, || self.say_farewell(jobs, gone));
             }
         }
         reactor.retire(shared, false);

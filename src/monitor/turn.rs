@@ -203,7 +203,7 @@ impl Reactor {
         let count = jobs.len();
         let gone = shared.hub.remove(port);
         let Some(keep) = gone.as_ref().and_then(|mon| mon.keep.clone()) else { return (shared, count) };
-        (self.unlocked(shared, port, |_| keep.say_farewell(jobs, gone)), count)
+        (self.unlocked(shared, port, || keep.say_farewell(jobs, gone)), count)
     }
 
     /// Runs everything: nobody will turn this reactor again.
@@ -240,7 +240,7 @@ impl Reactor {
         let mut answers = shared.hub.take_answers(first, AT_ONCE);
         let mut ran = 0;
         self.halt.store(false, Ordering::Relaxed);
-        shared = self.unlocked(shared, handle.key(), |texts| {
+        shared = self.unlocked_with_texts(shared, handle.key(), |texts| {
             while let Some(job) = answers.pop_front() {
                 ran += 1;
                 match job {
@@ -293,7 +293,7 @@ impl Reactor {
         let loss: Loss = entry.take_loss();
         let with_nul = |text: &[u8]| [text, b"\0"].concat();
         let (name, json) = (with_nul(own::EVENTS_LOST.as_bytes()), with_nul(&loss.json()));
-        (self.unlocked(shared, handle.key(), |_| handler(handle, Text::new(&name), Text::new(&json))), 1)
+        (self.unlocked(shared, handle.key(), || handler(handle, Text::new(&name), Text::new(&json))), 1)
     }
 
     /// Runs some of these events; the others stand in front of the batch again.
@@ -316,7 +316,7 @@ impl Reactor {
         }
         let mut ran = 0;
         self.halt.store(false, Ordering::Relaxed);
-        shared = self.unlocked(shared, port, |texts| {
+        shared = self.unlocked_with_texts(shared, port, |texts| {
             while ran < some {
                 let Some(event) = texts.get(run.at) else { break };
                 ran += 1;
@@ -345,15 +345,35 @@ impl Reactor {
         shared
     }
 
-    /// Runs callbacks of a monitor with the lock let go, and lends them the texts of the batch; nobody else's may be running.
-    /// A panic of a Rust callback goes on after the books are in order.
-    pub(super) fn unlocked<'a>(&'a self, mut shared: Guard<'a>, port: usize, run: impl FnOnce(&Texts)) -> Guard<'a> {
-        shared.running = Some((port, this_thread()));
+    /// Like [`Reactor::unlocked`], for callbacks of the batch: they are lent its texts.
+    fn unlocked_with_texts<'a>(&'a self, mut shared: Guard<'a>, port: usize, run: impl FnOnce(&Texts)) -> Guard<'a> {
         let texts = std::mem::take(&mut shared.hub.batch_texts);
-        drop(shared);
-        let outcome = catch_unwind(AssertUnwindSafe(|| callback(|| run(&texts))));
-        let mut shared = self.lock_to_end();
+        let outcome;
+        (shared, outcome) = self.without_lock(shared, port, || run(&texts));
         shared.hub.batch_texts = texts;
+        self.after_callbacks(shared, outcome)
+    }
+
+    /// Runs callbacks of a monitor with the lock let go; nobody else's may be running. A panic of a Rust callback goes on
+    /// after the books are in order.
+    pub(super) fn unlocked<'a>(&'a self, shared: Guard<'a>, port: usize, run: impl FnOnce()) -> Guard<'a> {
+        let (shared, outcome) = self.without_lock(shared, port, run);
+        self.after_callbacks(shared, outcome)
+    }
+
+    fn without_lock<'a>(
+        &'a self,
+        mut shared: Guard<'a>,
+        port: usize,
+        run: impl FnOnce(),
+    ) -> (Guard<'a>, std::thread::Result<()>) {
+        shared.running = Some((port, this_thread()));
+        drop(shared);
+        let outcome = catch_unwind(AssertUnwindSafe(|| callback(run)));
+        (self.lock_to_end(), outcome)
+    }
+
+    fn after_callbacks<'a>(&'a self, mut shared: Guard<'a>, outcome: std::thread::Result<()>) -> Guard<'a> {
         shared.running = None;
         self.tell_waiters(&shared);
         if let Err(panic) = outcome {
