@@ -1,9 +1,9 @@
 # Checks beyond `make lint` and `make test`, which .ci/run has pass as well. Some need a nightly Rust; what is missing is said,
 # and is a failure.
 
-.PHONY: hardening asan tsan valgrind
+.PHONY: hardening asan tsan valgrind fuzz-smoke
 
-hardening: asan tsan
+hardening: asan tsan fuzz-smoke
 
 # AddressSanitizer and LeakSanitizer.
 asan: setup-test
@@ -16,3 +16,7 @@ tsan: setup-test
 valgrind: setup-test
 	$(CARGO) build --locked
 	scripts/run-c-tests.sh valgrind $(TARGET)/debug/libqmp.so $(BUILD)/tests-c
+
+# Every fuzz target for a minute, two at a time.
+fuzz-smoke: setup-test
+	scripts/fuzz.sh $(TARGET) 60
