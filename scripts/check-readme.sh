@@ -143,6 +143,8 @@ export PKG_CONFIG_PATH=$scratch/prefix/lib/pkgconfig LD_LIBRARY_PATH=$scratch/pr
 # What Go has compiled is kept, with what the tests of the package have compiled. Nothing is fetched.
 export GOCACHE=$(dirname "$scratch")/test-go/cache GOENV=off GOFLAGS= GOWORK=off GOPROXY=off GOTOOLCHAIN=local
 export PIP_NO_INDEX=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# A line is there when it was printed: that is for the program to see to.
+unset PYTHONUNBUFFERED
 # The python3 that has what venv needs.
 mkdir "$scratch/bin"
 printf '#!/bin/sh\nexec %s "$@"\n' "$(scripts/find-python.sh ensurepip venv)" >"$scratch/bin/python3"
