@@ -26,7 +26,7 @@ check-install:
 	scripts/check-install.sh $(BUILD)/check-install
 
 check-readme: all $(BUILD)/qmp-shell
-	scripts/check-readme.sh $(BUILD) $(BUILD)/check-readme
+	scripts/check-readme.sh $(BUILD)
 
 # Not in .ci/run: cargo-c is ten minutes of compiling, and not in Debian 12 in a version that knows Rust's edition 2024.
 check-cargo-c:

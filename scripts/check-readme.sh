@@ -3,14 +3,16 @@
 # commands that stand beside them, and has each watch a real QEMU over all three kinds of target while that is paused,
 # resumed and shut down.
 #
-#   scripts/check-readme.sh EXAMPLES SCRATCH_FOLDER     the library is built already, and EXAMPLES has the shell that
-#                                                       gives the machines their commands
+#   scripts/check-readme.sh BUILD     the library is built already, and BUILD has the example qmp-shell, which gives the
+#                                     machines their commands; a folder in BUILD is used and removed
 set -euo pipefail
 cd "$(dirname "$0")/.."
-root=$PWD examples=$(realpath "$1")
-rm -rf "$2"
-mkdir -p "$2"
-scratch=$(realpath "$2")
+root=$PWD
+target=$(realpath "${CARGO_TARGET_DIR:-target}")
+build=$(realpath "$1")
+scratch=$build/check-readme
+rm -rf "$scratch"
+mkdir "$scratch"
 . scripts/private-libvirtd.sh
 # Paths of sockets are short, and libvirtd runs as another user when root starts it.
 machines=$(mktemp -d /tmp/qmp-readme-XXXXXX)
@@ -58,7 +60,7 @@ build() {
     mkdir "$folder"
     scripts/snippet.sh README.md "$name" >"$folder/$name"
     scripts/snippet.sh --commands README.md "$name" |
-        sed "s|/path/to/libqmp/target|${CARGO_TARGET_DIR:-$root/target}|; s|/path/to/libqmp|$root|g" >"$folder/commands"
+        sed "s|/path/to/libqmp/target|$target|; s|/path/to/libqmp|$root|g" >"$folder/commands"
     echo "check-readme: $name: $(grep -c . "$folder/commands") commands"
     (cd "$folder" && sh -eu commands >log 2>&1) || { cat "$folder/log" >&2; fail "$name cannot be built"; }
 }
@@ -76,7 +78,7 @@ watch() {
 command_machine() {
     local target=$1
     shift
-    printf '%s\n' "$@" | "$examples/qmp-shell" "$target" >"$scratch/shell" 2>&1 ||
+    printf '%s\n' "$@" | "$build/qmp-shell" "$target" >"$scratch/shell" 2>&1 ||
         { cat "$scratch/shell" >&2; fail "qmp-shell $target"; }
 }
 
@@ -141,7 +143,7 @@ over_libvirt() {
 make -s install CARGO=no-cargo-here PREFIX="$scratch/prefix"
 export PKG_CONFIG_PATH=$scratch/prefix/lib/pkgconfig LD_LIBRARY_PATH=$scratch/prefix/lib
 # What Go has compiled is kept, with what the tests of the package have compiled. Nothing is fetched.
-export GOCACHE=$(dirname "$scratch")/test-go/cache GOENV=off GOFLAGS= GOWORK=off GOPROXY=off GOTOOLCHAIN=local
+export GOCACHE=$build/test-go/cache GOENV=off GOFLAGS= GOWORK=off GOPROXY=off GOTOOLCHAIN=local
 export PIP_NO_INDEX=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # A line is there when it was printed: that is for the program to see to.
 unset PYTHONUNBUFFERED
