@@ -1,7 +1,7 @@
 #!/bin/bash
-# Installs into an empty folder, builds the programs of README.md that print a status and events, as they stand and by the
-# commands that stand beside them, and has each watch a real QEMU over all three kinds of target while that is paused,
-# resumed and shut down.
+# Installs into an empty folder, builds the programs of README.md that print a status and events, as they stand and by
+# the commands that stand beside them, and has each watch a real QEMU over all three kinds of target while that is
+# paused, resumed and shut down.
 #
 #   scripts/check-readme.sh BUILD     the library is built already, and BUILD has the example qmp-shell, which gives the
 #                                     machines their commands; a folder in BUILD is used and removed
