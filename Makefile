@@ -56,7 +56,7 @@ demo: setup-demo
 test: setup-test
 	$(CARGO) test --locked
 	$(MAKE) examples examples-cpp bench-client test-c test-cpp test-go test-python
-	$(MAKE) check-install
+	$(MAKE) check-install check-readme
 
 test-c:
 	$(CARGO) build --locked

@@ -2,7 +2,7 @@
 
 PYTHON = python3 -B
 
-.PHONY: man check-man abi-check abi-dump check-install check-cargo-c deb check-deb
+.PHONY: man check-man abi-check abi-dump check-install check-readme check-cargo-c deb check-deb
 
 # The man pages, from the comments of the header, which the build of the library writes.
 man: library
@@ -24,6 +24,9 @@ abi-dump: library
 
 check-install:
 	scripts/check-install.sh $(BUILD)/check-install
+
+check-readme: all $(BUILD)/qmp-shell
+	scripts/check-readme.sh $(BUILD)
 
 # Not in .ci/run: cargo-c is ten minutes of compiling, and not in Debian 12 in a version that knows Rust's edition 2024.
 check-cargo-c:

@@ -7,34 +7,21 @@
 set -eu
 
 examples=$1
-# Daemons lie where an ordinary user's PATH does not look.
-PATH=$PATH:/usr/sbin:/sbin
+# shellcheck source=scripts/private-libvirtd.sh
+. "$(dirname "$0")/private-libvirtd.sh"
 folder=$(mktemp -d)
 # libvirtd runs as another user when root starts it.
 chmod 755 "$folder"
 vm=
 watcher=
-daemon=
 
-# libvirtd's QEMUs are nobody's children: they are known by the folder in their command line.
-end_domains() {
-    for file in $(printf '%s/libvirt/' "$folder" | grep -lsaF -f - /proc/[0-9]*/cmdline); do
-        process=${file%/cmdline}
-        case $(cat "$process/comm" 2>/dev/null) in
-        qemu-*) kill -9 "${process#/proc/}" 2>/dev/null || true ;;
-        esac
-    done
-}
 finish() {
     status=$?
     trap - EXIT INT TERM
     set +e
     # The programs that watch end with what they watch.
-    for child in $vm $daemon; do
-        kill "$child" 2>/dev/null
-        wait "$child" 2>/dev/null
-    done
-    [ -z "$daemon" ] || end_domains
+    [ -z "$vm" ] || { kill "$vm" && wait "$vm"; } 2>/dev/null
+    end_libvirtd
     [ -z "$watcher" ] || wait "$watcher" 2>/dev/null
     rm -rf "$folder"
     exit "$status"
@@ -60,16 +47,6 @@ fail() {
     echo "demo: $*" >&2
     exit 1
 }
-# Until the command succeeds, tenths of a second long.
-await() {
-    tries=$1
-    shift
-    until "$@" >/dev/null 2>&1; do
-        tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || return 1
-        sleep 0.1
-    done
-}
 
 # The same programs for every link; only the targets differ.
 act() {
@@ -91,41 +68,6 @@ act() {
     rm "$folder/events"
 }
 
-start_libvirtd() {
-    private=$folder/libvirt
-    mkdir -p "$private/run" "$private/config/libvirt" "$private/cache" "$private/data"
-    printf '%s\n' 'stdio_handler = "file"' 'security_driver = "none"' 'namespaces = []' >"$private/config/libvirt/qemu.conf"
-    : >"$private/libvirtd.conf"
-    set -- env -i "PATH=$PATH" LC_ALL=C "HOME=$private" "TMPDIR=$private" "XDG_RUNTIME_DIR=$private/run" \
-        "XDG_CONFIG_HOME=$private/config" "XDG_CACHE_HOME=$private/cache" "XDG_DATA_HOME=$private/data" \
-        libvirtd -f "$private/libvirtd.conf"
-    if [ "$(id -u)" = 0 ]; then
-        # A libvirtd that runs as root is the machine's.
-        chown -R 65534:65534 "$private"
-        set -- setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
-    fi
-    "$@" >"$folder/libvirtd.log" 2>&1 </dev/null &
-    daemon=$!
-    uri="qemu+unix:///session?socket=$private/run/libvirt/libvirt-sock"
-    # The first start looks at what QEMU can do.
-    await 400 virsh -q -c "$uri" version || {
-        tail -n 20 "$folder/libvirtd.log" >&2
-        fail "libvirtd did not start"
-    }
-}
-
-start_domain() {
-    cat >"$folder/demo.xml" <<XML
-<domain type='qemu'>
-  <name>demo</name>
-  <memory unit='MiB'>64</memory>
-  <os><type arch='x86_64' machine='q35'>hvm</type></os>
-</domain>
-XML
-    virsh -q -c "$uri" define "$folder/demo.xml"
-    virsh -q -c "$uri" start demo
-}
-
 say "Starting a QEMU without an operating system, with two monitors"
 qemu-system-x86_64 -accel tcg -machine none -nodefaults -display none \
     -qmp "unix:$folder/one,server=on,wait=off" -qmp "unix:$folder/two,server=on,wait=off" 2>"$folder/qemu.log" &
@@ -134,11 +76,11 @@ act "unix:$folder/one" "unix:$folder/two"
 
 if command -v libvirtd >/dev/null && command -v virsh >/dev/null; then
     say "Starting a private libvirtd with a domain"
-    start_libvirtd
-    start_domain
-    say "list-domains $uri"
-    "$examples/list-domains" "$uri" | show
-    act "$uri#demo" "$uri#demo"
+    start_libvirtd "$folder/libvirt"
+    start_domain demo
+    say "list-domains $libvirtd_uri"
+    "$examples/list-domains" "$libvirtd_uri" | show
+    act "$libvirtd_uri#demo" "$libvirtd_uri#demo"
 else
     say "libvirtd and virsh are not installed: the same over libvirt is left out"
 fi

@@ -36,8 +36,11 @@ def test_the_first_program_ends_with_its_machine(
         process = program(FIRST, mortal.target)
         assert process.stdout is not None
         assert "'running'" in process.stdout.readline()
-        for command in ("stop", "cont", "quit"):
+        for command in ("stop", "cont"):
             other.run(command)
+        # Not by "quit": libvirt 9.0 loses the event of a QEMU that is gone at once.
+        other.run("set-action", reboot="shutdown")
+        other.run("system_reset")
     out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, "")
     names = re.findall(r"STOP|RESUME|SHUTDOWN", out)
