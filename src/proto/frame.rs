@@ -52,7 +52,10 @@ enum Phase {
 
 /// Has a message begun?
 enum Begun {
-    Yes,
+    /// It has one of QEMU's forms, as far as that can be told.
+    Line(Form),
+    /// It is for the scanner.
+    Other,
     /// There is none, or too little of it to choose how to read it.
     NotYet,
     /// It is no message.
@@ -154,7 +157,11 @@ impl Framer {
         loop {
             match self.phase {
                 Phase::Between => match self.begin(buf) {
-                    Begun::Yes => {}
+                    Begun::Line(form) => match self.line(buf, form, message, &outstanding) {
+                        Some(step) => return Ok(step),
+                        None => self.begin_structure(),
+                    },
+                    Begun::Other => self.begin_structure(),
                     Begun::NotYet => return Ok(Step::More),
                     Begun::Wrong => {
                         return Err(broken("expected a JSON object", buf.get(self.start..).unwrap_or_default()));
@@ -230,6 +237,7 @@ impl Framer {
     }
 
     /// Finds the beginning of a message.
+    #[inline(always)]
     fn begin(&mut self, buf: &[u8]) -> Begun {
         self.skip_space(buf);
         let rest = buf.get(self.start..).unwrap_or_default();
@@ -244,14 +252,13 @@ impl Framer {
             if let Some(form) = form_of(rest) {
                 self.phase = Phase::Line(form);
                 self.searched = self.start;
-                return Begun::Yes;
+                return Begun::Line(form);
             }
             if [OBJECT_REPLY, ARRAY_REPLY, EVENT].iter().any(|form| form.starts_with(rest)) {
                 return Begun::NotYet;
             }
         }
-        self.begin_structure();
-        Begun::Yes
+        Begun::Other
     }
 
     fn skip_space(&mut self, buf: &[u8]) {
@@ -272,6 +279,7 @@ impl Framer {
     }
 
     /// The fast path. `None`: this message is for the scanner.
+    #[inline]
     fn line(
         &mut self,
         buf: &[u8],
@@ -410,6 +418,7 @@ fn form_of(text: &[u8]) -> Option<Form> {
 
 /// Takes a message of this form apart, if it is exactly as QEMU's compact writer has it. Its line begins at `base` of the
 /// buffer.
+#[inline(always)]
 fn exact_form(
     line: &[u8],
     base: usize,
