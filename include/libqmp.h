@@ -130,7 +130,7 @@
 // A bug in this library.
 #define QMP_CODE_INTERNAL 15
 
-// Nothing of the request was written.
+// Nothing of the request was written, or libvirt did not hand it to QEMU: it is not carried out.
 #define QMP_DELIVERY_NOT_SENT 0
 
 // Some or all of the request was written; whether QEMU carried it out, or will, is not known.

@@ -38,7 +38,7 @@ pub const QMP_CODE_SYSTEM: i32 = 14;
 /// A bug in this library.
 pub const QMP_CODE_INTERNAL: i32 = 15;
 
-/// Nothing of the request was written.
+/// Nothing of the request was written, or libvirt did not hand it to QEMU: it is not carried out.
 pub const QMP_DELIVERY_NOT_SENT: i32 = 0;
 /// Some or all of the request was written; whether QEMU carried it out, or will, is not known.
 pub const QMP_DELIVERY_UNKNOWN: i32 = 1;

@@ -37,6 +37,7 @@ fn assert_not_running(monitor: &Monitor) {
     let refused = monitor.run(STATUS, &[], SOON).unwrap_err();
     let detail = refused.detail();
     assert_eq!((detail.code, detail.libvirt), (Code::NotRunning, 55), "{refused}");
+    assert_eq!(refused.delivery(), Delivery::NotSent, "{refused}");
     assert!(detail.desc.as_deref().is_some_and(|text| text.contains("domain is not running")), "{refused}");
     assert_ne!(detail.delivery, Delivery::Unknown, "{refused}");
 }

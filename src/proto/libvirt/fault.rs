@@ -51,9 +51,13 @@ pub(super) fn of_command(error: &RemoteError, with_fd: bool) -> Error {
         _ if gone => Code::Disconnected,
         _ => code_of(error).unwrap_or(Code::System),
     };
-    let error = build(code, error, text);
-    // QEMU went away in the middle: whether it carried the command out is not known.
-    error.with_delivery(if gone { Delivery::Unknown } else { Delivery::Answered })
+    build(code, error, text).with_delivery(match code {
+        // QEMU went away in the middle: whether it carried the command out is not known.
+        Code::Disconnected => Delivery::Unknown,
+        // The daemon refused before it turned to QEMU.
+        Code::NotRunning | Code::NotFound | Code::Auth | Code::Unsupported | Code::Timeout => Delivery::NotSent,
+        _ => Delivery::Answered,
+    })
 }
 
 /// The error of anything else that was asked.

@@ -41,7 +41,7 @@ fn a_monitor_comes_to_its_domain_and_its_answer() {
     let call = bench.call(0);
     assert_eq!((call.procedure, call.with_fds), (remote::DOMAIN_MONITOR_COMMAND_WITH_FILES, true));
     bench.refuse(0, &call, 55);
-    assert_eq!(bench.told(), ["call 51: NotRunning Answered"]);
+    assert_eq!(bench.told(), ["call 51: NotRunning NotSent"]);
 
     bench.host.detach(1, Error::new(Code::Disconnected, "bye"), bench.now, &mut bench.told);
     assert_eq!(bench.told(), ["1 closed: Disconnected bye"]);
