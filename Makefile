@@ -22,7 +22,7 @@ EXAMPLES := $(patsubst examples-c/%.c,$(BUILD)/%,$(wildcard examples-c/*.c))
 EXAMPLES_CXX := $(patsubst examples-cpp/%.cpp,$(BUILD)/cpp/%,$(wildcard examples-cpp/*.cpp))
 
 .PHONY: all library examples examples-cpp demo setup-demo setup-test test test-c test-cpp test-go test-python wheel lint \
-    bench-client bench-programs bench bench-peers check-bench write-bench-limits clean
+    bench-client bench-programs bench bench-peers bench-document check-bench write-bench-limits clean
 
 all: library man
 
@@ -117,6 +117,10 @@ bench-peers: bench-programs
 	scripts/setup.sh bench
 	scripts/bench-peers.sh $(abspath $(BENCH)/peers)
 	benches/run.py $(BENCH) --rounds $(ROUNDS) --strace --peers $(abspath $(BENCH)/peers) $(BENCH_OPTIONS)
+
+# Writes the figures of bench-peers into BENCHMARKS.md, and its plots beside the other pages.
+bench-document:
+	$(MAKE) bench-peers BENCH_OPTIONS="--document BENCHMARKS.md --plots docs"
 
 # Counts instructions, against the limits that are kept; write-bench-limits is for changes that are meant.
 check-bench: bench-programs
