@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use qmp::monitor::{Monitor, Reactor, State, Timeout};
+use qmp::sys::text::Text;
 use scenario::{Descriptors, Link, Machine, SOON, parsed};
 use serde_json::json;
 
@@ -165,7 +166,7 @@ fn fifty_monitors_on_five_machines_and_one_thread() {
         let then = Box::new(move |monitor: &Arc<Monitor>, outcome: qmp::error::Result<()>| {
             outcome.unwrap();
             let request = format!("{{\"execute\":\"query-status\",\"id\":{i}}}");
-            let check = Box::new(move |_: &Arc<Monitor>, reply: qmp::error::Result<qmp::sys::text::Text<'_>>| {
+            let check = Box::new(move |_: &Arc<Monitor>, reply: qmp::error::Result<Text<'_>>| {
                 assert_eq!(parsed(reply.unwrap().as_bytes())["id"], json!(i));
                 answered.fetch_add(1, Ordering::Relaxed);
             });
@@ -178,4 +179,40 @@ fn fifty_monitors_on_five_machines_and_one_thread() {
     }
     monitors.into_iter().for_each(Monitor::free);
     reactor.release();
+}
+
+#[test]
+fn what_stands_behind_a_callback_that_panics_comes_all_the_same() {
+    let Some(qemu) = Qemu::start(&["-qmp unix:@/s,server=on,wait=off"]) else { return };
+    let monitor = Monitor::new(None, &format!("unix:{}", qemu.path("s"))).unwrap();
+    let answered = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = Arc::clone(&answered);
+    let count = Box::new(move |_: &Arc<Monitor>, event: Text<'_>, _: Text<'_>| {
+        told.lock().unwrap().extend((event.to_string() == "RESUME").then(|| event.to_string()));
+    });
+    monitor.subscribe(Some("RESUME"), count).unwrap();
+    monitor.connect(SOON).unwrap();
+    for i in 0..6 {
+        let answered = Arc::clone(&answered);
+        let done = Box::new(move |_: &Arc<Monitor>, reply: qmp::error::Result<Text<'_>>| {
+            let reply = parsed(reply.unwrap().as_bytes());
+            assert!(i != 1, "planted");
+            answered.lock().unwrap().push(reply["id"].to_string());
+        });
+        // The last ones bring an event between two answers.
+        let command = if i == 3 { "cont" } else { "query-status" };
+        monitor.start(format!("{{\"execute\":\"{command}\",\"id\":{i}}}").as_bytes(), &[], SOON, done).unwrap();
+    }
+    let (mut panics, expected) = (0, ["0", "2", "3", "4", "5", "RESUME"]);
+    while answered.lock().unwrap().len() < expected.len() {
+        let turn = || monitor.reactor().turn(SOON).unwrap();
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(turn)) {
+            Ok(count) => assert!(count > 0, "something was lost: {:?}", answered.lock().unwrap()),
+            Err(_) => panics += 1,
+        }
+    }
+    let mut told = answered.lock().unwrap().clone();
+    told.sort();
+    assert_eq!((panics, told), (1, expected.map(str::to_owned).to_vec()));
+    monitor.free();
 }

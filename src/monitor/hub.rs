@@ -390,6 +390,24 @@ impl Hub {
         self.texts.reuse(std::mem::take(&mut self.batch_texts));
     }
 
+    /// A callback has panicked: the rest of the batch stands in front of the queue again.
+    pub fn abandon_batch(&mut self) {
+        let texts = std::mem::take(&mut self.batch_texts);
+        while let Some(mut job) = self.batch.pop_back() {
+            job.take_out(&texts);
+            if let Job::Events { at, end, count, .. } = &mut job {
+                let mut next = std::mem::replace(at, self.texts.end());
+                for _ in 0..*count {
+                    let Some(event) = texts.get(next) else { break };
+                    self.texts.push(event.name.as_bytes(), [event.json.as_bytes()]);
+                    next = event.next;
+                }
+                *end = self.texts.end();
+            }
+            self.queue.push_front(job);
+        }
+    }
+
     /// Takes this answer, and those of its monitor that follow it in the batch, at most `most` in all.
     pub fn take_answers(&mut self, first: Job, most: usize) -> VecDeque<Job> {
         let mut answers = std::mem::take(&mut self.answers);

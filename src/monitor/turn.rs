@@ -240,7 +240,8 @@ impl Reactor {
         let mut answers = shared.hub.take_answers(first, AT_ONCE);
         let mut ran = 0;
         self.halt.store(false, Ordering::Relaxed);
-        shared = self.unlocked_with_texts(shared, handle.key(), |texts| {
+        let outcome;
+        (shared, outcome) = self.lending_texts(shared, handle.key(), |texts| {
             while let Some(job) = answers.pop_front() {
                 ran += 1;
                 match job {
@@ -254,8 +255,9 @@ impl Reactor {
                 }
             }
         });
+        // Those behind one that panics have to come as well.
         shared.hub.put_back(answers);
-        (shared, ran)
+        (self.after_callbacks(shared, outcome), ran)
     }
 
     /// Takes the handler of a subscription for as long as `run` takes, if it is still there.
@@ -316,7 +318,8 @@ impl Reactor {
         }
         let mut ran = 0;
         self.halt.store(false, Ordering::Relaxed);
-        shared = self.unlocked_with_texts(shared, port, |texts| {
+        let outcome;
+        (shared, outcome) = self.lending_texts(shared, port, |texts| {
             while ran < some {
                 let Some(event) = texts.get(run.at) else { break };
                 ran += 1;
@@ -330,11 +333,12 @@ impl Reactor {
         run.count -= ran;
         let again = if run.counts { some - ran } else { 0 };
         let bytes = shared.hub.batch_texts.size_of(run.at, again);
-        let Some(books) = entry(&mut shared, handle, sub).filter(|_| run.count > 0) else { return (shared, ran) };
-        books.enter(again, bytes);
-        let Run { counts, at, end, count } = run;
-        shared.hub.batch.push_front(Job::Events { mon: port, sub, counts, at, end, count });
-        (shared, ran)
+        if let Some(books) = entry(&mut shared, handle, sub).filter(|_| run.count > 0) {
+            books.enter(again, bytes);
+            let Run { counts, at, end, count } = run;
+            shared.hub.batch.push_front(Job::Events { mon: port, sub, counts, at, end, count });
+        }
+        (self.after_callbacks(shared, outcome), ran)
     }
 
     /// Waits until no callback runs: one runs at a time, although a thread that frees a monitor is no dispatcher.
@@ -345,13 +349,18 @@ impl Reactor {
         shared
     }
 
-    /// Like [`Reactor::unlocked`], for callbacks of the batch: they are lent its texts.
-    fn unlocked_with_texts<'a>(&'a self, mut shared: Guard<'a>, port: usize, run: impl FnOnce(&Texts)) -> Guard<'a> {
+    /// Runs callbacks of the batch, which are lent its texts, with the lock let go. [`Reactor::after_callbacks`] has to follow.
+    fn lending_texts<'a>(
+        &'a self,
+        mut shared: Guard<'a>,
+        port: usize,
+        run: impl FnOnce(&Texts),
+    ) -> (Guard<'a>, std::thread::Result<()>) {
         let texts = std::mem::take(&mut shared.hub.batch_texts);
         let outcome;
         (shared, outcome) = self.without_lock(shared, port, || run(&texts));
         shared.hub.batch_texts = texts;
-        self.after_callbacks(shared, outcome)
+        (shared, outcome)
     }
 
     /// Runs callbacks of a monitor with the lock let go; nobody else's may be running. A panic of a Rust callback goes on
@@ -377,7 +386,10 @@ impl Reactor {
         shared.running = None;
         self.tell_waiters(&shared);
         if let Err(panic) = outcome {
-            shared.dispatcher = shared.dispatcher.filter(|thread| *thread != this_thread());
+            if shared.dispatcher == Some(this_thread()) {
+                shared.dispatcher = None;
+                shared.hub.abandon_batch();
+            }
             drop(shared);
             resume_unwind(panic);
         }
