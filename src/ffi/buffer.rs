@@ -12,15 +12,21 @@ pub struct qmp_buffer(());
 /// The text, NUL-terminated; valid until the buffer is freed. NULL for NULL. Any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_buffer_data(buffer: *const qmp_buffer) -> *const c_char {
+    if buffer.is_null() {
+        return std::ptr::null();
+    }
     // SAFETY: the caller passes NULL or a buffer that is not freed.
-    unsafe { view(buffer) }.map_or(std::ptr::null(), |text| text.as_ptr().cast())
+    unsafe { Buffer::data_of(buffer.cast::<Block>()) }.cast()
 }
 
 /// The length of the text in bytes, without the NUL. 0 for NULL. Any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_buffer_len(buffer: *const qmp_buffer) -> usize {
+    if buffer.is_null() {
+        return 0;
+    }
     // SAFETY: the caller passes NULL or a buffer that is not freed.
-    unsafe { view(buffer) }.map_or(0, <[u8]>::len)
+    unsafe { Buffer::bytes_of(buffer.cast::<Block>()) }.len()
 }
 
 /// Frees a buffer. NULL is allowed. Since 0.1.
@@ -38,10 +44,4 @@ pub unsafe extern "C" fn qmp_buffer_free(buffer: *mut qmp_buffer) {
 /// Hands a buffer to the caller.
 pub(super) fn give(buffer: Buffer) -> *mut qmp_buffer {
     buffer.into_raw().cast()
-}
-
-// SAFETY: `buffer` is NULL or came from `give` and outlives 'a.
-unsafe fn view<'a>(buffer: *const qmp_buffer) -> Option<&'a [u8]> {
-    // SAFETY: see above.
-    (!buffer.is_null()).then(|| unsafe { Buffer::bytes_of(buffer.cast::<Block>()) })
 }

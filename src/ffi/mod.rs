@@ -115,6 +115,9 @@ fn null(name: &str) -> Error {
 }
 
 #[cfg(test)]
+mod handle_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -70,9 +70,11 @@ impl Buffer {
 
     /// The text with its NUL, for C.
     pub fn as_text(&self) -> Text<'_> {
-        let bytes = self.as_bytes();
-        // SAFETY: a NUL lies behind the text, in the same allocation.
-        Text::new(unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len() + 1) })
+        // SAFETY: this Buffer owns the block; a NUL lies behind the text.
+        Text::new(unsafe {
+            let block = self.0.as_ref();
+            std::slice::from_raw_parts(block.data, block.len + 1)
+        })
     }
 
     /// Gives up ownership; [`Buffer::from_raw`] takes it back.
@@ -100,6 +102,16 @@ impl Buffer {
     pub unsafe fn bytes_of<'a>(raw: *const Block) -> &'a [u8] {
         // SAFETY: the caller's promise; data and len describe memory that the block owns.
         unsafe { std::slice::from_raw_parts((*raw).data, (*raw).len) }
+    }
+
+    /// Where that text begins, to be read as far as its NUL, where [`Buffer::bytes_of`] does not reach.
+    ///
+    /// # Safety
+    ///
+    /// The pointer must come from `into_raw`, and its owner must live.
+    pub unsafe fn data_of(raw: *const Block) -> *const u8 {
+        // SAFETY: the caller's promise.
+        unsafe { (*raw).data }
     }
 }
 
