@@ -10,7 +10,7 @@ import resource
 import sys
 import time
 
-from qemu.qmp import EventListener, QMPClient
+from qemu.qmp import QMPClient
 
 IN_FLIGHT = 32
 # As many connect at once: more would overflow what the socket lets wait.
@@ -82,7 +82,7 @@ async def pipelined(path, count):
 async def events(path, count):
     client = await connect(path)
     received = 0
-    with client.listen(EventListener()) as listener:
+    with client.listener() as listener:
         meter = Meter()
         await client.execute("x-bench-events", {"count": count})
         async for event in listener:
