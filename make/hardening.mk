@@ -1,9 +1,9 @@
 # Checks beyond `make lint` and `make test`, which .ci/run has pass as well. Some need a nightly Rust; what is missing is said,
-# and is a failure.
+# and is a failure (.ci/run alone goes on without a nightly, and says so at its end).
 
-.PHONY: hardening asan tsan valgrind fuzz-smoke
+.PHONY: hardening asan tsan valgrind fuzz-smoke miri minimal-versions deny features
 
-hardening: asan tsan fuzz-smoke
+hardening: features deny minimal-versions miri asan tsan fuzz-smoke
 
 # AddressSanitizer and LeakSanitizer.
 asan: setup-test
@@ -20,3 +20,22 @@ valgrind: setup-test
 # Every fuzz target for a minute, two at a time.
 fuzz-smoke: setup-test
 	scripts/fuzz.sh $(TARGET) 60
+
+# The handles and the protocol layer, interpreted: what Rust leaves undefined is found.
+miri:
+	scripts/miri.sh $(TARGET)
+
+# With the lowest versions of the direct dependencies that Cargo.toml allows.
+minimal-versions:
+	scripts/minimal-versions.sh $(TARGET)/minimal
+
+# Licences, sources, duplicates and yanked versions of what the library is made of.
+deny:
+	scripts/deny.py $(TARGET)/deny
+
+# Without any feature, and with each alone. (With all of them it is built everywhere else.)
+features:
+	for features in "" tls sasl; do \
+	    $(CARGO) clippy --locked --lib --no-default-features --features "$$features" -- -D warnings || exit 1; \
+	    $(CARGO) test --locked --lib --no-default-features --features "$$features" || exit 1; \
+	done

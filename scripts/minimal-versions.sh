@@ -5,15 +5,15 @@
 #   scripts/minimal-versions.sh SCRATCH_FOLDER
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. scripts/nightly.sh
 
 [ $# = 1 ] || { echo "usage: $0 SCRATCH_FOLDER" >&2; exit 2; }
 mkdir -p "$1"
-copy=$(realpath "$1")/copy
+scratch=$(realpath "$1")
+copy=$scratch/copy
 rm -rf "$copy"
 mkdir "$copy"
 git ls-files -z -- Cargo.toml build.rs cbindgen.toml include src benches tests README.md | xargs -0 cp --parents -t "$copy"
 cd "$copy"
-# Only the nightly cargo can choose so; what is chosen is built by the ordinary one.
-cargo +nightly generate-lockfile -Zdirect-minimal-versions
-cargo test --locked --lib --target-dir ../build
+# Choosing so is for nightly cargos. Any other does it when told that it is one; what it chose is built by the ordinary one.
+RUSTC_BOOTSTRAP=1 cargo generate-lockfile -Zdirect-minimal-versions
+cargo test --locked --lib --target-dir "$scratch/build"

@@ -75,8 +75,10 @@ fn the_end_of_a_domain_has_a_reason() {
     let Some(daemon) = Libvirtd::shared() else { return };
     let domain = Domain::running(&daemon, "ends");
     let (monitor, events) = watching(&domain.tcp());
-    // QEMU may be gone before it has answered.
-    let _ = monitor.execute("quit", None, SOON);
+    // A QEMU of libvirt's outlives that for a moment. Of one that ends at once (quit) libvirtd 9.0 loses the event one
+    // time in twenty.
+    monitor.execute("set-action", Some(br#"{"reboot": "shutdown"}"#), SOON).unwrap();
+    let _ = monitor.execute("system_reset", None, SOON);
     assert_eq!(next_event(&events)["event"], json!("SHUTDOWN"));
     expect_own(&events, "LIBQMP_DOMAIN_STOPPED", "shutdown");
     domain.start();
