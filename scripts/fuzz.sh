@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.."
 . scripts/nightly.sh
 
 CARGO_FUZZ=0.13.2
+# Inputs of each target that the corpus holds.
+MOST_KEPT=60
 
 # Called again for each target, in parallel.
 run_one() {
@@ -32,14 +34,18 @@ run_one() {
     return 1
 }
 
-# A small set of inputs that reaches the code that all of them reach, however often.
+# A small set of inputs that reaches most of what all of them reach, however often.
 keep() {
-    local target=$1 smaller
-    smaller=$(mktemp -d)
-    "$BINARIES/$target" -merge=1 -set_cover_merge=1 -use_counters=0 -max_len=4096 "$smaller" "fuzz/corpus/$target" "$WORK/made/$target" >"$WORK/$target.merge" 2>&1
+    local target=$1 merged control=$WORK/$1.control
+    merged=$(mktemp -d)
+    rm -f "$control"
+    "$BINARIES/$target" -merge=1 -merge_control_file="$control" -use_counters=0 -max_len=4096 "$merged" \
+        "fuzz/corpus/$target" "$WORK/made/$target" >"$WORK/$target.merge" 2>&1
+    rm -rf "$merged"
+    mkdir "$WORK/kept-$target"
+    scripts/fuzz-keep.py "$control" "$MOST_KEPT" "$WORK/kept-$target"
     rm -rf "fuzz/corpus/$target"
-    mv "$smaller" "fuzz/corpus/$target"
-    chmod 755 "fuzz/corpus/$target"
+    mv "$WORK/kept-$target" "fuzz/corpus/$target"
 }
 
 if [ "${1:-}" = --run ]; then
