@@ -7,6 +7,7 @@ use super::hub::{Job, Mon};
 use super::inside::{callback, in_callback};
 use super::options::Chosen;
 use super::shared::{Guard, Shared};
+use super::turn::run_answer;
 use super::{Monitor, PRIVATE_EVENTS, Reactor, State, Timeout, next_id};
 use crate::driver::Link;
 use crate::driver::dial;
@@ -160,13 +161,7 @@ impl Monitor {
         // Their texts are their own.
         let texts = Texts::default();
         for job in jobs {
-            match job {
-                Job::Reply { handler, outcome, .. } => {
-                    handler(self, outcome.as_ref().map(|kept| kept.text(&texts)).map_err(Clone::clone));
-                }
-                Job::Done { handler, outcome, .. } => handler(self, outcome),
-                _ => {}
-            }
+            run_answer(job, self, &texts);
         }
         // The handlers of its subscriptions go with it.
         drop(gone);

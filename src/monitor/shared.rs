@@ -112,12 +112,9 @@ impl Shared {
 
     /// Makes the watched descriptor tell the truth: readable exactly while a `turn(0)` would find something to do.
     fn show(&mut self, woken: bool) {
-        if self.watch.is_some() {
-            self.show_on_watch(woken);
+        if self.watch.is_none() {
+            return;
         }
-    }
-
-    fn show_on_watch(&mut self, woken: bool) {
         let first = self.first_deadline();
         let Some(watch) = &mut self.watch else { return };
         let free = self.lead.is_some();

@@ -244,12 +244,7 @@ impl Reactor {
         (shared, outcome) = self.lending_texts(shared, handle.key(), |texts| {
             while let Some(job) = answers.pop_front() {
                 ran += 1;
-                match job {
-                    Job::Reply { handler, outcome: Ok(kept), .. } => handler(handle, Ok(kept.text(texts))),
-                    Job::Reply { handler, outcome: Err(why), .. } => handler(handle, Err(why)),
-                    Job::Done { handler, outcome, .. } => handler(handle, outcome),
-                    Job::Events { .. } | Job::Lost { .. } | Job::Farewell { .. } => {}
-                }
+                run_answer(job, handle, texts);
                 if self.halt.load(Ordering::Relaxed) {
                     break;
                 }
@@ -394,6 +389,16 @@ impl Reactor {
             resume_unwind(panic);
         }
         shared
+    }
+}
+
+/// Runs the callback of an answer, which these texts may hold.
+pub(super) fn run_answer(job: Job, handle: &Arc<Monitor>, texts: &Texts) {
+    match job {
+        Job::Reply { handler, outcome: Ok(kept), .. } => handler(handle, Ok(kept.text(texts))),
+        Job::Reply { handler, outcome: Err(why), .. } => handler(handle, Err(why)),
+        Job::Done { handler, outcome, .. } => handler(handle, outcome),
+        Job::Events { .. } | Job::Lost { .. } | Job::Farewell { .. } => {}
     }
 }
 

@@ -84,7 +84,7 @@ pub enum Step {
 }
 
 /// A whole message; all offsets are into the buffer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Message {
     /// Its first byte.
     pub start: usize,
@@ -155,24 +155,24 @@ impl Framer {
     /// reply.
     pub fn next(&mut self, buf: &[u8], message: &mut Message, outstanding: impl Fn(u64) -> bool) -> Result<Step> {
         loop {
-            match self.phase {
-                Phase::Between => match self.begin(buf) {
-                    Begun::Line(form) => match self.line(buf, form, message, &outstanding) {
-                        Some(step) => return Ok(step),
-                        None => self.begin_structure(),
-                    },
-                    Begun::Other => self.begin_structure(),
-                    Begun::NotYet => return Ok(Step::More),
-                    Begun::Wrong => {
-                        return Err(broken("expected a JSON object", buf.get(self.start..).unwrap_or_default()));
-                    }
-                },
-                Phase::Line(form) => match self.line(buf, form, message, &outstanding) {
-                    Some(step) => return Ok(step),
-                    None => self.begin_structure(),
-                },
+            let begun = match self.phase {
+                Phase::Between => self.begin(buf),
+                Phase::Line(form) => Begun::Line(form),
                 Phase::Structure | Phase::Skip => return self.structure(buf, message),
+            };
+            match begun {
+                Begun::Line(form) => {
+                    if let Some(step) = self.line(buf, form, message, &outstanding) {
+                        return Ok(step);
+                    }
+                }
+                Begun::Other => {}
+                Begun::NotYet => return Ok(Step::More),
+                Begun::Wrong => {
+                    return Err(broken("expected a JSON object", buf.get(self.start..).unwrap_or_default()));
+                }
             }
+            self.begin_structure();
         }
     }
 

@@ -65,7 +65,7 @@ pub struct Io {
     pub scratch: Vec<u8>,
     /// An empty buffer for what is to be written, unless somebody has it.
     pub spare: Vec<u8>,
-    /// The last greeting: most machines of a host greet with the same words.
+    /// The last greeting, for drivers that are greeted: most machines of a host use the same words. It is not read here.
     pub greeting: Option<Arc<Greeting>>,
     /// The running driver's token, without a source.
     token: usize,
@@ -206,7 +206,7 @@ impl<D> Core<D> {
         if wishes.flush && !std::mem::replace(&mut entry.on_flush, true) {
             self.flush.push(key);
         }
-        if let Some(deadline) = wishes.deadline {
+        if let Some(deadline) = wishes.deadline.filter(|deadline| *deadline != entry.deadline) {
             entry.deadline = deadline;
             if let Some(at) = deadline {
                 self.timers.add(key, at, self.entries.len(), holds(&self.entries));

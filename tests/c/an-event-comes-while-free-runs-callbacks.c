@@ -23,22 +23,13 @@ static void on_canceled(void *user_data, qmp_monitor *monitor, const qmp_error *
     log_reply(user_data, monitor, error, json, len);
 }
 
-static void script(struct peer *peer, void *arg)
-{
-    (void)arg;
-    if (peer_greet(peer)) {
-        while (peer_wait(peer) && peer_event(peer, "TICK", NULL)) {
-        }
-    }
-}
-
 int main(void)
 {
     struct peer *silent = peer_start(PEER_UNIX, script_silent, NULL);
     qmp_reactor *reactor = NEW_REACTOR();
     qmp_error *error = NULL;
 
-    ticking = peer_start(PEER_UNIX, script, NULL);
+    ticking = peer_start(PEER_UNIX, script_tick, NULL);
     sem_init(&ticked, 0, 0);
     qmp_monitor *monitor = OPEN_ON(reactor, peer_target(ticking));
     CHECK_OK(qmp_monitor_subscribe(monitor, NULL, on_event, &events, NULL, &error) != 0, error);

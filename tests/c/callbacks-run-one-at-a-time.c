@@ -28,18 +28,9 @@ static void slow_reply(void *user_data, qmp_monitor *monitor, const qmp_error *e
     log_reply(user_data, monitor, error, json, len);
 }
 
-static void script(struct peer *peer, void *arg)
-{
-    (void)arg;
-    if (peer_greet(peer)) {
-        while (peer_wait(peer) && peer_event(peer, "TICK", NULL)) {
-        }
-    }
-}
-
 int main(void)
 {
-    struct peer *peer = peer_start(PEER_UNIX, script, NULL);
+    struct peer *peer = peer_start(PEER_UNIX, script_tick, NULL);
     struct peer *silent = peer_start(PEER_UNIX, script_silent, NULL);
     qmp_reactor *reactor = NEW_REACTOR();
     qmp_monitor *monitor = OPEN_ON(reactor, peer_target(peer));

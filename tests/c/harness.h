@@ -93,6 +93,7 @@ bool peer_wait(struct peer *peer);
 void peer_tell(struct peer *peer);
 void script_echo(struct peer *peer, void *arg);   /* greets each connection in turn and echoes */
 void script_silent(struct peer *peer, void *arg); /* greets, reads, never answers */
+void script_tick(struct peer *peer, void *arg);   /* greets, then an event TICK for each peer_go */
 
 #define GREETING(capabilities) \
     "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}, \"package\": \"peer\"}, " \

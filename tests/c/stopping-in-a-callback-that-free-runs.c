@@ -28,15 +28,6 @@ static void stop_inside(void *reactor, qmp_monitor *monitor, const qmp_error *er
     log_reply(&log, monitor, error, json, len);
 }
 
-static void script(struct peer *self, void *arg)
-{
-    (void)arg;
-    if (peer_greet(self)) {
-        while (peer_wait(self) && peer_event(self, "TICK", NULL)) {
-        }
-    }
-}
-
 int main(void)
 {
     struct peer *silent = peer_start(PEER_UNIX, script_silent, NULL);
@@ -46,7 +37,7 @@ int main(void)
     int threads;
 
     sem_init(&entered, 0, 0);
-    peer = peer_start(PEER_UNIX, script, NULL);
+    peer = peer_start(PEER_UNIX, script_tick, NULL);
     monitor = OPEN_ON(reactor, peer_target(peer));
     mute = OPEN_ON(reactor, peer_target(silent));
     CHECK_OK(qmp_monitor_subscribe(monitor, NULL, slow_event, NULL, NULL, &error) != 0, error);

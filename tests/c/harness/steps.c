@@ -175,3 +175,12 @@ void script_silent(struct peer *peer, void *arg)
         peer_drain(peer);
     }
 }
+
+void script_tick(struct peer *peer, void *arg)
+{
+    (void)arg;
+    if (peer_greet(peer)) {
+        while (peer_wait(peer) && peer_event(peer, "TICK", NULL)) {
+        }
+    }
+}
