@@ -1,5 +1,5 @@
-# Checks beyond `make lint` and `make test`; .ci/run has all but tsan pass as well. Some need a nightly Rust; what is
-# missing is said, and is a failure (.ci/run alone goes on without a nightly, and says so at its end).
+# Checks beyond `make lint` and `make test`, which .ci/run has pass as well. Some need a nightly Rust; what is missing is
+# said, and is a failure (.ci/run alone goes on without a nightly, and says so at its end).
 
 .PHONY: hardening asan tsan valgrind fuzz-smoke miri minimal-versions deny features
 

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 CARGO_FUZZ=0.13.2
 # Inputs of each target that the corpus holds.
-MOST_KEPT=60
+MOST_KEPT=100
 
 # Called again for each target, in parallel.
 run_one() {

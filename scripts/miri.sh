@@ -15,8 +15,9 @@ done
 
 # Of the protocols those tests that are done in seconds there: it takes a thousand times as long. `make asan` has them all.
 PROTOCOLS="answer:: event:: outbox:: json_tests::members frame_tests::ids_and_values frame_tests::line_mode_lets_no_nul
-    libvirt::host_tests:: qmp_tests::what_was_not_written qmp_tests::without_oob qmp_tests::one_command"
-SLOW="requests_are_checked silent_machines what_is_cut_short"
+    libvirt::host_tests:: qmp_tests::what_was_not_written qmp_tests::without_oob qmp_tests::one_command
+    request_tests:: rpc:: xdr:: libvirt::uuid:: virsh::lines virsh::listing virsh::watch_tests"
+SLOW="requests_are_checked silent_machines what_is_cut_short limits_are_qemus"
 
 miri() {
     cargo +nightly miri test --locked --no-default-features --lib --target-dir "$1/miri" -- "${@:2}"
@@ -27,4 +28,4 @@ MIRIFLAGS="-Zmiri-many-seeds=0..4" miri "$1" ffi:: sys::buffer sys::texts monito
 protocols=()
 for name in $PROTOCOLS; do protocols+=("proto::$name"); done
 for name in $SLOW; do protocols+=(--skip "$name"); done
-miri "$1" "${protocols[@]}" monitor::options
+miri "$1" "${protocols[@]}" target:: monitor::options

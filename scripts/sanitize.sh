@@ -42,11 +42,11 @@ c_tests() {
     scripts/run-c-tests.sh "$SANITIZER" "$WORK/libqmp-$SHORT.so" "$WORK/c"
 }
 
-# Those that have the library at work on servers, real ones and played ones, and take no minutes. tests/virsh waits much,
-# tests/abi links a program without a sanitizer.
+# Those that have the library at work on servers, real ones and played ones, and take no minutes. tests/virsh and
+# tests/remote wait much, tests/abi links a program without a sanitizer. Threads meet in the C tests, and in these few.
 rust_tests() {
-    local tests=(--lib --test qemu --test stress --test libvirt_faults --test libvirt)
-    [ "$SANITIZER" = thread ] || tests+=(--test sasl --test remote)
+    local tests=(--test qemu --test stress --test libvirt_faults)
+    [ "$SANITIZER" = thread ] || tests+=(--lib --test libvirt --test sasl)
     cargo_nightly test "${tests[@]}"
 }
 
