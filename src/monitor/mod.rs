@@ -23,7 +23,7 @@ mod worker;
 use std::ffi::{CStr, CString};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::error::{Code, Error, Result};
@@ -143,7 +143,7 @@ impl Reactor {
         });
         let (epoll, shared) = made.map_err(|why| system("an epoll instance cannot be made", &why))?;
         Ok(Arc::new(Reactor {
-            shared: Mutex::new(shared),
+            shared: Lock::new(shared),
             role: Condvar::new(),
             waker: OnceLock::new(),
             wake: AtomicBool::new(false),

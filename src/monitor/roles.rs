@@ -84,14 +84,8 @@ impl Reactor {
         mark(&mut shared, what, Some(seat), seat);
         shared.hub.seats.queue_for_lead(seat);
         let condvar = shared.hub.seats.condvar(seat);
-        let woken = match deadline {
-            None => condvar.wait(shared).ok(),
-            Some(at) => {
-                let left = at.saturating_duration_since(Instant::now());
-                condvar.wait_timeout(shared, left).ok().map(|(shared, _)| shared)
-            }
-        };
-        woken.ok_or_else(|| Error::new(Code::Internal, "a panic happened inside the library"))
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        shared.sleep(&condvar, left).map_err(|_| Error::new(Code::Internal, "a panic happened inside the library"))
     }
 
     /// The lead, if it is free and somebody waits for it, goes to him; and everything shows what is to do.

@@ -10,6 +10,15 @@ pub struct Seats {
     free: Vec<usize>,
     /// Those that would take the lead, the longest waiting first.
     queue: VecDeque<usize>,
+    called: Option<Called>,
+}
+
+/// The threads that are to be woken: dropping this wakes them.
+#[derive(Debug)]
+pub struct Called {
+    first: Arc<Condvar>,
+    /// There is one, as a rule.
+    others: Vec<Arc<Condvar>>,
 }
 
 impl Seats {
@@ -46,10 +55,24 @@ impl Seats {
         }
     }
 
-    /// Wakes the thread in this seat.
-    pub fn notify(&self, seat: usize) {
-        if let Some(condvar) = self.seats.get(seat) {
-            condvar.notify_one();
+    /// Wakes the thread in this seat, when the lock is let go.
+    pub fn notify(&mut self, seat: usize) {
+        let Some(condvar) = self.seats.get(seat).map(Arc::clone) else { return };
+        match &mut self.called {
+            None => self.called = Some(Called { first: condvar, others: Vec::new() }),
+            Some(called) => called.others.push(condvar),
         }
+    }
+
+    /// Who is to be woken.
+    pub fn take_called(&mut self) -> Option<Called> {
+        self.called.take()
+    }
+}
+
+impl Drop for Called {
+    fn drop(&mut self) {
+        self.first.notify_one();
+        self.others.iter().for_each(|condvar| condvar.notify_one());
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
-use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use mio::Interest;
@@ -11,6 +10,7 @@ use mio::unix::SourceFd;
 use super::Reactor;
 use super::hub::Hub;
 use super::memo::Memo;
+use super::seats::Called;
 use super::worker::Worker;
 use crate::driver::Link;
 use crate::driver::libvirt::Shape;
@@ -18,10 +18,12 @@ use crate::error::{Code, Error, Result};
 use crate::reactor::lead::Lead;
 use crate::reactor::{Core, TIMER, WAKER};
 use crate::sys::event_fd::Bell;
+use crate::sys::lock::{self, Protected};
 use crate::sys::watch::Watch;
 
-/// The lock, held.
-pub(super) type Guard<'a> = MutexGuard<'a, Shared>;
+/// The lock, held. Threads that are called meanwhile are woken behind its end: one that runs at once would only run into
+/// the lock, and sleep again.
+pub(super) type Guard<'a> = lock::Guard<'a, Shared>;
 
 /// Everything of a reactor.
 pub(super) struct Shared {
@@ -55,6 +57,15 @@ pub(super) struct Shared {
     pub unfinished_rounds: u32,
     watch: Option<Watch>,
     armed: Option<Instant>,
+}
+
+impl Protected for Shared {
+    type Left = Called;
+
+    #[inline]
+    fn leave(&mut self) -> Option<Called> {
+        self.hub.seats.take_called()
+    }
 }
 
 /// What wakes a sleeping leader.
@@ -228,7 +239,7 @@ pub(super) fn system(text: &str, why: &std::io::Error) -> Error {
 }
 
 /// A lock around what a reactor is made of.
-pub(super) type Lock = Mutex<Shared>;
+pub(super) type Lock = lock::Lock<Shared>;
 
 #[cfg(test)]
 mod tests {

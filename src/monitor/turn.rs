@@ -107,11 +107,8 @@ impl Reactor {
                 return Ok((shared, false));
             }
             shared.role_waiters += 1;
-            let woken = match left {
-                None => self.role.wait(shared).ok(),
-                Some(left) => self.role.wait_timeout(shared, left).ok().map(|(shared, _)| shared),
-            };
-            shared = woken.ok_or_else(|| Error::new(Code::Internal, "a panic happened inside the library"))?;
+            let woken = shared.sleep(&self.role, left);
+            shared = woken.map_err(|_| Error::new(Code::Internal, "a panic happened inside the library"))?;
             shared.role_waiters -= 1;
         }
         shared.dispatcher = Some(this_thread());
@@ -123,7 +120,7 @@ impl Reactor {
         // One callback is waited for, not all that are alike.
         self.halt_callbacks();
         shared.role_waiters += 1;
-        shared = self.role.wait(shared).unwrap_or_else(std::sync::PoisonError::into_inner);
+        shared = shared.sleep(&self.role, None).unwrap_or_else(std::sync::PoisonError::into_inner);
         shared.role_waiters -= 1;
         shared
     }

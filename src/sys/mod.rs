@@ -1,9 +1,10 @@
 //! What the safe world cannot do: the only `unsafe` outside `ffi/`.
 //!
-//! Each file is a small safe wrapper; nothing here knows a protocol, a driver or a lock.
+//! Each file is a small safe wrapper; nothing here knows a protocol, a driver or what a lock protects.
 
 pub mod buffer;
 pub mod event_fd;
+pub mod lock;
 pub mod process;
 pub mod socket;
 pub mod text;
