@@ -9,8 +9,10 @@ use super::monitor::qmp_monitor;
 use super::null;
 use crate::error::{Error, Result};
 use crate::monitor::login::CredentialsHandler;
-use crate::monitor::{DoneHandler, EventHandler, Monitor, ReplyHandler};
+use crate::monitor::receiver::{Foreign, Function, Receiver};
+use crate::monitor::{DoneHandler, EventHandler, Monitor};
 use crate::sys::text::Text;
+use crate::sys::user_data::UserData;
 
 /// Called with an event: its name and its whole JSON (`len` bytes and a NUL), borrowed until the callback returns.
 #[allow(non_camel_case_types)]
@@ -56,81 +58,61 @@ pub type qmp_credentials_cb = Option<
 #[allow(non_camel_case_types)]
 pub type qmp_free_cb = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// The application's `user_data`: never looked at, given up by `free` when this is dropped.
-pub(super) struct UserData {
-    data: *mut c_void,
-    free: qmp_free_cb,
+/// The handler of a subscription.
+pub(super) fn event_handler(user: UserData, call: qmp_event_cb) -> Result<EventHandler> {
+    let call = call.ok_or_else(|| null("callback"))?;
+    Ok(Box::new(move |monitor, event, json| {
+        let user = &user;
+        // SAFETY: the application's function; the texts outlive the call.
+        unsafe { call(user.as_ptr(), handle(monitor), event.as_ptr(), json.as_ptr(), json.as_bytes().len()) };
+    }))
 }
 
-// SAFETY: to us it is a number; the header says on which threads callbacks run.
-unsafe impl Send for UserData {}
-// SAFETY: as above; the one callback that may run in several threads at once says so in the header.
-unsafe impl Sync for UserData {}
-
-impl UserData {
-    pub(super) fn new(data: *mut c_void, free: qmp_free_cb) -> Self {
-        UserData { data, free }
-    }
-
-    /// The handler of a subscription.
-    pub(super) fn event_handler(self, call: qmp_event_cb) -> Result<EventHandler> {
-        let call = call.ok_or_else(|| null("callback"))?;
-        Ok(Box::new(move |monitor, event, json| {
-            let user = &self;
-            // SAFETY: the application's function; the texts outlive the call.
-            unsafe { call(user.data, handle(monitor), event.as_ptr(), json.as_ptr(), json.as_bytes().len()) };
-        }))
-    }
-
-    /// The handler of a request.
-    pub(super) fn reply_handler(self, call: qmp_reply_cb) -> Result<ReplyHandler> {
-        let call = call.ok_or_else(|| null("callback"))?;
-        Ok(Box::new(move |monitor, outcome| {
-            let user = &self;
-            let error = outcome.as_ref().err().map(qmp_error::new);
-            let text = match (&outcome, &error) {
-                (Ok(text), _) => Some(*text),
-                (_, Some(error)) => error.reply().map(|reply| Text::new(reply.as_bytes_with_nul())),
-                _ => None,
-            };
-            let json = text.map_or(std::ptr::null(), Text::as_ptr);
-            let len = text.map_or(0, |text| text.as_bytes().len());
-            // SAFETY: the application's function; error and text outlive the call.
-            unsafe { call(user.data, handle(monitor), as_pointer(error.as_ref()), json, len) };
-        }))
-    }
-
-    /// The handler of a connect.
-    pub(super) fn done_handler(self, call: qmp_done_cb) -> Result<DoneHandler> {
-        let call = call.ok_or_else(|| null("callback"))?;
-        Ok(Box::new(move |monitor, outcome| {
-            let user = &self;
-            let error = outcome.err().map(|why: Error| qmp_error::new(&why));
-            // SAFETY: the application's function; the error outlives the call.
-            unsafe { call(user.data, handle(monitor), as_pointer(error.as_ref())) };
-        }))
-    }
+/// Who is told the answer to a request.
+pub(super) fn reply_receiver(user: UserData, call: qmp_reply_cb) -> Result<Receiver> {
+    let function = call.ok_or_else(|| null("callback"))?;
+    // SAFETY: both are pointers to functions; `tell_reply` gives this one its type back.
+    let function = unsafe { std::mem::transmute::<ReplyFunction, Function>(function) };
+    Ok(Receiver::Foreign(Foreign { call: tell_reply, function, user }))
 }
 
-impl UserData {
-    /// The handler that is asked for credentials.
-    pub(super) fn credentials_handler(self, call: qmp_credentials_cb) -> Result<CredentialsHandler> {
-        let call = call.ok_or_else(|| null("callback"))?;
-        Ok(Arc::new(move |monitor, given| {
-            let user = &self;
-            // SAFETY: the application's function; what it fills outlives the call.
-            unsafe { call(user.data, handle(monitor), std::ptr::from_mut(given).cast()) == 0 }
-        }))
-    }
+type ReplyFunction = unsafe extern "C" fn(*mut c_void, *mut qmp_monitor, *const qmp_error, *const c_char, usize);
+
+fn tell_reply(foreign: &Foreign, monitor: &Arc<Monitor>, outcome: Result<Text<'_>>) {
+    let error = outcome.as_ref().err().map(qmp_error::new);
+    let text = match (&outcome, &error) {
+        (Ok(text), _) => Some(*text),
+        (_, Some(error)) => error.reply().map(|reply| Text::new(reply.as_bytes_with_nul())),
+        _ => None,
+    };
+    let json = text.map_or(std::ptr::null(), Text::as_ptr);
+    let len = text.map_or(0, |text| text.as_bytes().len());
+    let (user, error) = (foreign.user.as_ptr(), as_pointer(error.as_ref()));
+    // SAFETY: the application's function, whose type `reply_receiver` took away; error and text outlive the call.
+    unsafe {
+        std::mem::transmute::<Function, ReplyFunction>(foreign.function)(user, handle(monitor), error, json, len)
+    };
 }
 
-impl Drop for UserData {
-    fn drop(&mut self) {
-        if let Some(free) = self.free {
-            // SAFETY: the application's function, called once, because a value is dropped once.
-            unsafe { free(self.data) };
-        }
-    }
+/// The handler of a connect.
+pub(super) fn done_handler(user: UserData, call: qmp_done_cb) -> Result<DoneHandler> {
+    let call = call.ok_or_else(|| null("callback"))?;
+    Ok(Box::new(move |monitor, outcome| {
+        let user = &user;
+        let error = outcome.err().map(|why: Error| qmp_error::new(&why));
+        // SAFETY: the application's function; the error outlives the call.
+        unsafe { call(user.as_ptr(), handle(monitor), as_pointer(error.as_ref())) };
+    }))
+}
+
+/// The handler that is asked for credentials.
+pub(super) fn credentials_handler(user: UserData, call: qmp_credentials_cb) -> Result<CredentialsHandler> {
+    let call = call.ok_or_else(|| null("callback"))?;
+    Ok(Arc::new(move |monitor, given| {
+        let user = &user;
+        // SAFETY: the application's function; what it fills outlives the call.
+        unsafe { call(user.as_ptr(), handle(monitor), std::ptr::from_mut(given).cast()) == 0 }
+    }))
 }
 
 fn handle(monitor: &Arc<Monitor>) -> *mut qmp_monitor {

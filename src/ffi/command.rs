@@ -3,12 +3,13 @@
 use std::ffi::{c_char, c_void};
 
 use super::buffer::{give, qmp_buffer};
-use super::callback::{UserData, qmp_free_cb, qmp_reply_cb};
+use super::callback::{qmp_free_cb, qmp_reply_cb, reply_receiver};
 use super::error::qmp_error;
 use super::monitor::{of, on, qmp_monitor};
 use super::{bytes, descriptors, enter, text, timeout};
 use crate::error::Result;
 use crate::monitor::Monitor;
+use crate::sys::user_data::UserData;
 
 /// Sends a whole QMP command, {"execute": "query-status"} (members execute or exec-oob, arguments, id; qmp-spec,
 /// "Issuing Commands"), and waits for the whole reply. The request's id, any JSON value, comes back in it byte for byte;
@@ -103,8 +104,8 @@ pub unsafe extern "C" fn qmp_monitor_start_with_fds(
     let user = UserData::new(user_data, free);
     enter(err, move || {
         ask(monitor, request, |monitor, request| {
-            let handler = user.reply_handler(callback)?;
-            monitor.start(request, descriptors(fds, n_fds)?, timeout(timeout_ms)?, handler)
+            let receiver = reply_receiver(user, callback)?;
+            monitor.start_for(receiver, request, descriptors(fds, n_fds)?, timeout(timeout_ms)?)
         })
     })
 }

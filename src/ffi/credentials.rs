@@ -2,11 +2,12 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::callback::{UserData, qmp_credentials_cb, qmp_free_cb};
+use super::callback::{credentials_handler, qmp_credentials_cb, qmp_free_cb};
 use super::error::qmp_error;
 use super::monitor::{on, qmp_monitor};
 use super::{enter, null, text};
 use crate::monitor::login::Given;
+use crate::sys::user_data::UserData;
 
 /// A name and a password, to be filled by a callback.
 #[allow(non_camel_case_types)]
@@ -30,7 +31,7 @@ pub unsafe extern "C" fn qmp_monitor_set_credentials(
     let user = UserData::new(user_data, free);
     enter(err, move || {
         on(monitor, "credentials", |monitor| {
-            let handler = user.credentials_handler(callback)?;
+            let handler = credentials_handler(user, callback)?;
             monitor.set_credentials(handler).map(|()| 0)
         })
     })

@@ -4,11 +4,12 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use super::buffer::{give, qmp_buffer};
-use super::callback::{UserData, qmp_event_cb, qmp_free_cb};
+use super::callback::{event_handler, qmp_event_cb, qmp_free_cb};
 use super::error::qmp_error;
 use super::monitor::{of, on, qmp_monitor};
 use super::{enter, shared, text_or_null, timeout};
 use crate::events::Events;
+use crate::sys::user_data::UserData;
 
 /// A stream of events to pull from.
 #[allow(non_camel_case_types)]
@@ -29,7 +30,7 @@ pub unsafe extern "C" fn qmp_monitor_subscribe(
     let user = UserData::new(user_data, free);
     enter(err, move || {
         on(monitor, "subscribe", |monitor| {
-            let handler = user.event_handler(callback)?;
+            let handler = event_handler(user, callback)?;
             monitor.subscribe(text_or_null(event_or_null, "event")?, handler)
         })
     })

@@ -4,12 +4,13 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use super::buffer::{give, qmp_buffer};
-use super::callback::{UserData, qmp_done_cb, qmp_free_cb};
+use super::callback::{done_handler, qmp_done_cb, qmp_free_cb};
 use super::error::qmp_error;
 use super::reactor::qmp_reactor;
 use super::{enter, shared, text, timeout};
 use crate::error::Result;
 use crate::monitor::{Monitor, Reactor};
+use crate::sys::user_data::UserData;
 
 /// One QEMU monitor.
 #[allow(non_camel_case_types)]
@@ -100,7 +101,7 @@ pub unsafe extern "C" fn qmp_monitor_connect_start(
     let user = UserData::new(user_data, free);
     enter(err, move || {
         on(monitor, "connect", |monitor| {
-            let handler = user.done_handler(callback)?;
+            let handler = done_handler(user, callback)?;
             monitor.connect_start(timeout(timeout_ms)?, handler).map(|()| 0)
         })
     })

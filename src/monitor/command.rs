@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::hub::{Asked, Call, Waiter};
 use super::inside::this_thread;
 use super::memo::Text;
+use super::receiver::Receiver;
 use super::roles::{Awaited, Deadline};
 use super::shared::{Guard, Shared};
 use super::{Monitor, ReplyHandler, Timeout, after, next_id};
@@ -31,20 +32,25 @@ impl Monitor {
 
     /// Sends a whole QMP command; the callback gets the whole reply. Gives the id for [`Monitor::cancel`].
     pub fn start(&self, request: &[u8], fds: &[RawFd], timeout: Timeout, done: ReplyHandler) -> Result<u64> {
+        self.start_for(Receiver::Closure(done), request, fds, timeout)
+    }
+
+    /// Like [`Monitor::start`], for any receiver.
+    pub fn start_for(&self, receiver: Receiver, request: &[u8], fds: &[RawFd], timeout: Timeout) -> Result<u64> {
         let text = Text::Whole(request);
-        let mut handler = Some(done);
+        let mut receiver = Some(receiver);
         let started = self.begin(text, fds, timeout, |call| {
-            if let Some(handler) = handler.take() {
-                call.waiter = Waiter::Reply(handler);
+            if let Some(receiver) = receiver.take() {
+                call.waiter = Waiter::Reply(receiver);
             }
         });
         let (mut shared, call, refused) = started.map_err(|why| self.named(why, &command_of(text)))?;
         let id = shared.hub.calls.get(call as usize).map_or(0, |call| call.id);
         if let Some(why) = refused {
-            let handler = shared.hub.calls.try_remove(call as usize);
+            let refused = shared.hub.calls.try_remove(call as usize);
             self.reactor().settle(&mut shared);
             drop(shared);
-            drop(handler);
+            drop(refused);
             return Err(self.named(why, &command_of(text)));
         }
         let overdue = timeout_of(&shared, call) == Some(0);

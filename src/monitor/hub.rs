@@ -10,8 +10,9 @@ use slab::Slab;
 
 use super::login::CredentialsHandler;
 use super::options::Chosen;
+use super::receiver::Receiver;
 use super::seats::Seats;
-use super::{DoneHandler, EventHandler, Monitor, ReplyHandler, State};
+use super::{DoneHandler, EventHandler, Monitor, State};
 use crate::driver::{Reply, Sink};
 use crate::error::{Code, Error, Result};
 use crate::events::own;
@@ -140,7 +141,7 @@ pub enum Waiter {
     /// A thread: it finds its answer here, and sits in this seat unless it leads.
     Thread(Option<usize>, Option<Outcome>),
     /// A callback.
-    Reply(ReplyHandler),
+    Reply(Receiver),
     /// The callback of a connect.
     Done(DoneHandler),
 }
@@ -193,7 +194,7 @@ pub enum Job {
     /// Events were lost in this place.
     Lost { mon: usize, sub: u64 },
     /// A request is answered.
-    Reply { mon: usize, handler: ReplyHandler, outcome: Result<Kept> },
+    Reply { mon: usize, receiver: Receiver, outcome: Result<Kept> },
     /// A connect has ended.
     Done { mon: usize, handler: DoneHandler, outcome: Result<()> },
     /// The last thing of a monitor that was freed in a callback.
@@ -220,7 +221,7 @@ impl Job {
     }
 
     /// Is it an answer, which must come?
-    fn is_answer(&self) -> bool {
+    pub fn is_answer(&self) -> bool {
         matches!(self, Job::Reply { .. } | Job::Done { .. })
     }
 }
@@ -340,12 +341,12 @@ impl Hub {
         }
         let about = |error: Error| error.about(&target_of(&self.mons, mon), asked.name());
         self.queue.push_back(match waiter {
-            Waiter::Reply(handler) => {
+            Waiter::Reply(receiver) => {
                 let kept = match outcome {
                     Ok(reply) => Ok(Kept::of(reply.unwrap_or(Reply::Pieces([b""; 4])), &mut self.texts)),
                     Err(why) => Err(about(why)),
                 };
-                Job::Reply { mon, handler, outcome: kept }
+                Job::Reply { mon, receiver, outcome: kept }
             }
             Waiter::Done(handler) => Job::Done { mon, handler, outcome: outcome.map(drop).map_err(about) },
             Waiter::Thread(..) => return,
@@ -408,15 +409,17 @@ impl Hub {
         }
     }
 
-    /// Takes this answer, and those of its monitor that follow it in the batch, at most `most` in all.
-    pub fn take_answers(&mut self, first: Job, most: usize) -> VecDeque<Job> {
+    /// Takes the answers at the front of the batch that belong to one monitor, at most `most`, and tells which it is.
+    pub fn take_answers(&mut self, most: usize) -> (usize, VecDeque<Job>) {
         let mut answers = std::mem::take(&mut self.answers);
-        let port = first.mon();
-        answers.push_back(first);
-        while answers.len() < most && self.batch.front().is_some_and(|job| job.mon() == port && job.is_answer()) {
-            answers.extend(self.batch.pop_front());
+        let port = self.batch.front().map_or(usize::MAX, Job::mon);
+        let count = self.batch.iter().take(most).take_while(|job| job.mon() == port && job.is_answer()).count();
+        if count == self.batch.len() {
+            std::mem::swap(&mut answers, &mut self.batch);
+        } else {
+            answers.extend(self.batch.drain(..count));
         }
-        answers
+        (port, answers)
     }
 
     /// Puts back the answers that did not run.

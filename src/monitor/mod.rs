@@ -12,6 +12,7 @@ mod life;
 pub mod login;
 pub mod memo;
 pub mod options;
+pub mod receiver;
 mod roles;
 pub mod seats;
 mod shared;

@@ -178,9 +178,9 @@ impl Reactor {
         loop {
             // They stay in the batch meanwhile: who frees their monitor finds them there.
             shared = self.await_callback(shared);
-            let Some(job) = shared.hub.batch.pop_front() else { break };
+            let Some(job) = shared.hub.batch.front() else { break };
             let ran;
-            (shared, ran) = self.run_job(shared, job);
+            (shared, ran) = if job.is_answer() { self.run_answers(shared) } else { self.run_job(shared) };
             count += ran;
         }
         shared.hub.end_batch();
@@ -211,8 +211,9 @@ impl Reactor {
         shared
     }
 
-    /// Runs this job, and with it the answers of the same monitor that follow it. Tells how many callbacks that were.
-    fn run_job<'a>(&'a self, mut shared: Guard<'a>, job: Job) -> (Guard<'a>, usize) {
+    /// Runs the first job of the batch, which is no answer. Tells how many callbacks that were.
+    fn run_job<'a>(&'a self, mut shared: Guard<'a>) -> (Guard<'a>, usize) {
+        let Some(job) = shared.hub.batch.pop_front() else { return (shared, 0) };
         let port = job.mon();
         let Some(mon) = shared.hub.mons.get_mut(port) else { return (shared, 0) };
         if let Job::Farewell { .. } = job {
@@ -229,12 +230,15 @@ impl Reactor {
             Job::Lost { sub, .. } => {
                 self.run_sub(shared, &handle, sub, |shared, handler| self.run_loss(shared, &handle, sub, handler))
             }
-            answer => self.run_answers(shared, &handle, answer),
+            Job::Reply { .. } | Job::Done { .. } | Job::Farewell { .. } => (shared, 0),
         }
     }
 
-    fn run_answers<'a>(&'a self, mut shared: Guard<'a>, handle: &Arc<Monitor>, first: Job) -> (Guard<'a>, usize) {
-        let mut answers = shared.hub.take_answers(first, AT_ONCE);
+    /// Runs the first answers of the batch, those of one monitor. Tells how many callbacks that were.
+    fn run_answers<'a>(&'a self, mut shared: Guard<'a>) -> (Guard<'a>, usize) {
+        let (port, mut answers) = shared.hub.take_answers(AT_ONCE);
+        let Some(handle) = shared.hub.mons.get(port).and_then(|mon| mon.handle.upgrade()) else { return (shared, 0) };
+        let handle = &handle;
         let mut ran = 0;
         self.halt.store(false, Ordering::Relaxed);
         let outcome;
@@ -392,8 +396,10 @@ impl Reactor {
 /// Runs the callback of an answer, which these texts may hold.
 pub(super) fn run_answer(job: Job, handle: &Arc<Monitor>, texts: &Texts) {
     match job {
-        Job::Reply { handler, outcome: Ok(kept), .. } => handler(handle, Ok(kept.text(texts))),
-        Job::Reply { handler, outcome: Err(why), .. } => handler(handle, Err(why)),
+        Job::Reply { receiver, outcome, .. } => match outcome {
+            Ok(kept) => receiver.receive(handle, Ok(kept.text(texts))),
+            Err(why) => receiver.receive(handle, Err(why)),
+        },
         Job::Done { handler, outcome, .. } => handler(handle, outcome),
         Job::Events { .. } | Job::Lost { .. } | Job::Farewell { .. } => {}
     }

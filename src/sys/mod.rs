@@ -10,6 +10,7 @@ pub mod socket;
 pub mod text;
 pub mod texts;
 pub mod thread;
+pub mod user_data;
 pub mod watch;
 
 use std::io;
