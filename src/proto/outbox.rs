@@ -38,17 +38,9 @@ impl<F> Outbox<F> {
         Outbox { bytes: Vec::new(), sent: 0, written: 0, attached: VecDeque::new() }
     }
 
-    /// Appends one command, given in two parts.
-    pub fn push(&mut self, head: &[u8], tail: &[u8], attachment: Option<F>) -> Span {
-        self.compose(attachment, |bytes| {
-            bytes.reserve(head.len().saturating_add(tail.len()));
-            bytes.extend_from_slice(head);
-            bytes.extend_from_slice(tail);
-        })
-    }
-
     /// Appends what `write` appends as one command.
-    pub fn compose(&mut self, attachment: Option<F>, write: impl FnOnce(&mut Vec<u8>)) -> Span {
+    #[inline]
+    pub fn push(&mut self, attachment: Option<F>, write: impl FnOnce(&mut Vec<u8>)) -> Span {
         let start = self.written.saturating_add((self.bytes.len().saturating_sub(self.sent)) as u64);
         let before = self.bytes.len();
         write(&mut self.bytes);
@@ -141,12 +133,16 @@ impl<F> Default for Outbox<F> {
 mod tests {
     use super::*;
 
+    fn text(text: &[u8]) -> impl FnOnce(&mut Vec<u8>) {
+        |bytes| bytes.extend_from_slice(text)
+    }
+
     #[test]
     fn an_attachment_goes_with_the_first_byte_of_its_own_command() {
         let mut out = Outbox::new();
-        out.push(b"one", b"!", None);
-        out.push(b"two", b"", Some(2));
-        out.push(b"three", b"", None);
+        out.push(None, text(b"one!"));
+        out.push(Some(2), text(b"two"));
+        out.push(None, text(b"three"));
         assert_eq!(out.next(), Some((&b"one!"[..], None)));
         out.wrote(1);
         assert_eq!(out.next(), Some((&b"ne!"[..], None)));
@@ -161,23 +157,23 @@ mod tests {
     #[test]
     fn a_buffer_goes_from_one_to_the_next() {
         let (mut one, mut other, mut spare) = (Outbox::<()>::new(), Outbox::<()>::new(), Vec::new());
-        one.push(b"one", b"", None);
+        one.push(None, text(b"one"));
         one.lend_buffer(&mut spare);
         assert_eq!((one.len(), spare.capacity()), (3, 0));
         one.wrote(3);
         one.lend_buffer(&mut spare);
         assert!(spare.capacity() > 0 && spare.is_empty());
         other.borrow_buffer(&mut spare);
-        other.push(b"two", b"", None);
+        other.push(None, text(b"two"));
         assert_eq!((other.next(), spare.capacity()), (Some((&b"two"[..], None)), 0));
     }
 
     #[test]
     fn what_has_not_begun_can_be_taken_back() {
         let mut out = Outbox::new();
-        let one = out.push(b"one", b"", None);
-        let two = out.push(b"two", b"two", Some(2));
-        let three = out.push(b"three", b"", Some(3));
+        let one = out.push(None, text(b"one"));
+        let two = out.push(Some(2), text(b"twotwo"));
+        let three = out.push(Some(3), text(b"three"));
         out.wrote(1);
         assert!(out.has_begun(one) && !out.has_begun(two) && !out.has_begun(three));
         out.take_back(two);

@@ -222,7 +222,12 @@ impl<F> Qmp<F> {
         let way = Way { out_of_band: request.out_of_band(), attached: attachment.is_some() };
         let request_with_id = request.id().is_some().then(|| Arc::clone(request));
         let id = self.slots.free_id();
-        let span = self.out.push(request.body(), Tail::new(id).as_bytes(), attachment);
+        let span = self.out.push(attachment, |bytes| {
+            let body = request.body();
+            bytes.reserve(body.len().saturating_add(LONGEST_END));
+            bytes.extend_from_slice(body);
+            end_command(bytes, id);
+        });
         self.slots.put(id, Owner { call, value_only, request: request_with_id }, span, way);
     }
 
@@ -265,7 +270,10 @@ impl<F> Qmp<F> {
             br#"{"execute":"qmp_capabilities""#
         };
         let id = self.slots.free_id();
-        let span = self.out.push(body, Tail::new(id).as_bytes(), None);
+        let span = self.out.push(None, |bytes| {
+            bytes.extend_from_slice(body);
+            end_command(bytes, id);
+        });
         let owner = Owner { call: NEGOTIATION, value_only: true, request: None };
         self.slots.put(id, owner, span, Way { out_of_band: true, attached: false });
     }
@@ -362,40 +370,47 @@ fn text_of(buf: &[u8], range: Range<usize>) -> &[u8] {
     buf.get(range).unwrap_or_default()
 }
 
-/// How a command ends: its wire id, made without an allocation.
-struct Tail {
-    text: [u8; LONGEST_TAIL],
-    start: usize,
+/// The most digits of an id.
+const DIGITS: usize = 10;
+const LONGEST_END: usize = b",\"id\":}\n".len() + DIGITS;
+
+/// Appends the end of a command: its wire id.
+#[inline(always)]
+fn end_command(bytes: &mut Vec<u8>, id: u32) {
+    match u8::try_from(id) {
+        // As good as all of them.
+        Ok(digit @ 0..=9) => bytes.extend_from_slice(&[b',', b'"', b'i', b'd', b'"', b':', b'0' | digit, b'}', b'\n']),
+        _ => end_by_long_id(bytes, id),
+    }
 }
 
-const ID: &[u8; 6] = b",\"id\":";
-const END: &[u8; 2] = b"}\n";
-/// An id has ten digits at most.
-const LONGEST_TAIL: usize = ID.len() + 10 + END.len();
-
-impl Tail {
-    fn new(mut id: u32) -> Self {
-        let mut tail = Tail { text: [0; LONGEST_TAIL], start: LONGEST_TAIL };
-        tail.prepend(END);
-        loop {
-            tail.prepend(&[b'0'.wrapping_add((id % 10) as u8)]);
-            id /= 10;
-            if id == 0 {
-                break;
-            }
-        }
-        tail.prepend(ID);
-        tail
-    }
-
-    fn prepend<const N: usize>(&mut self, text: &[u8; N]) {
-        self.start = self.start.saturating_sub(N);
-        if let Some(place) = self.text.get_mut(self.start..).and_then(|rest| rest.first_chunk_mut()) {
-            *place = *text;
+#[inline(never)]
+fn end_by_long_id(bytes: &mut Vec<u8>, mut id: u32) {
+    let mut digits = [0; DIGITS];
+    let mut start = DIGITS;
+    for place in digits.iter_mut().rev() {
+        *place = b'0' | (id % 10) as u8;
+        id /= 10;
+        start = start.wrapping_sub(1);
+        if id == 0 {
+            break;
         }
     }
+    bytes.extend_from_slice(b",\"id\":");
+    bytes.extend_from_slice(digits.get(start..).unwrap_or_default());
+    bytes.extend_from_slice(b"}\n");
+}
 
-    fn as_bytes(&self) -> &[u8] {
-        self.text.get(self.start..).unwrap_or_default()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_end_with_their_ids() {
+        for id in [0, 7, 9, 10, 11, 99, 100, 1_000_000_000, 1_234_567_890, u32::MAX] {
+            let mut bytes = Vec::new();
+            end_command(&mut bytes, id);
+            assert_eq!(String::from_utf8(bytes).unwrap(), format!(",\"id\":{id}}}\n"));
+        }
     }
 }

@@ -183,7 +183,7 @@ impl<F, W> Conn<F, W> {
         let span = self.send(procedure, rpc::CALL_WITH_FDS, Some(what), |writer| {
             arguments(writer.u32(1));
         });
-        self.out.push(&[0], &[], Some(descriptor));
+        self.out.push(Some(descriptor), |out| out.push(0));
         Span { start: span.start, len: span.len.saturating_add(1) }
     }
 
@@ -219,7 +219,7 @@ impl<F, W> Conn<F, W> {
             rpc::REPLY | rpc::REPLY_WITH_FDS => {}
             rpc::MESSAGE if header.program == rpc::KEEPALIVE => {
                 if header.procedure == rpc::PING {
-                    self.out.compose(None, |out| rpc::keepalive(out, rpc::PONG));
+                    self.out.push(None, |out| rpc::keepalive(out, rpc::PONG));
                 }
                 return Ok(Incoming::Nothing);
             }
@@ -377,7 +377,7 @@ impl<F, W> Conn<F, W> {
         self.calls.push(Call { serial, procedure, what });
         let Procedure { program, number } = procedure;
         let header = Header { program, procedure: number, kind, serial, status: rpc::OK };
-        self.out.compose(None, |out| rpc::packet(out, header, arguments))
+        self.out.push(None, |out| rpc::packet(out, header, arguments))
     }
 
     /// When [`Conn::keep_alive`] has something to do.
@@ -401,7 +401,7 @@ impl<F, W> Conn<F, W> {
             return Err(Error::new(Code::Disconnected, text));
         }
         self.pings = self.pings.saturating_add(1);
-        self.out.compose(None, |out| rpc::keepalive(out, rpc::PING));
+        self.out.push(None, |out| rpc::keepalive(out, rpc::PING));
         Ok(())
     }
 }

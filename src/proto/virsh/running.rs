@@ -114,7 +114,7 @@ impl<F> Proxy<F> {
         self.actions.push_back(Action::Start(Slot::Session, Vec::new(), None));
         self.proven = false;
         let marks = Marks::new(self.next_key());
-        self.out.push(&marks.line(b"", true), b"", None);
+        self.out.push(None, |out| out.extend_from_slice(&marks.line(b"", true)));
         self.session = Session::Starting(marks, None);
     }
 
@@ -122,7 +122,7 @@ impl<F> Proxy<F> {
         let Some(job) = self.jobs.pop_front() else { return };
         let marks = Marks::new(self.next_key());
         let proven = self.proven && matches!(job, Job::Command { .. });
-        let span = self.out.push(&marks.line(line, proven), b"", None);
+        let span = self.out.push(None, |out| out.extend_from_slice(&marks.line(line, proven)));
         if let Some(errors) = self.errors.get_mut(Slot::Session as usize) {
             // What it said since the last command, of connections that came and went, belongs to no command.
             errors.clear();

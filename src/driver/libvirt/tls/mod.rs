@@ -152,7 +152,7 @@ impl Tls {
     fn seal(&mut self) -> Result<()> {
         let mut sealed = Ok(());
         if self.session.wants_write() {
-            self.sealed.compose(None, |out| {
+            self.sealed.push(None, |out| {
                 while sealed.is_ok() && self.session.wants_write() {
                     sealed = self.session.write_tls(out).map(drop);
                 }
