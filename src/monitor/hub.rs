@@ -501,16 +501,18 @@ impl Sink for Hub {
                 continue;
             }
             sub.losing = false;
-            let Some(at) = *place.get_or_insert_with(|| self.texts.push(name, [json])) else { continue };
-            let place = self.texts.end();
+            // All subscriptions find the one text.
+            let Some(at) = place.or_else(|| self.texts.push(name, [json])) else { continue };
+            place = Some(at);
+            let behind = self.texts.end();
             match self.queue.back_mut() {
                 Some(Job::Events { mon, sub: other, counts: same, end, count, .. })
-                    if (*mon, *other, *same, *end) == (port, sub.id, counts, at) =>
+                    if *end == at && *other == sub.id && *mon == port && *same == counts =>
                 {
-                    *end = place;
+                    *end = behind;
                     *count += 1;
                 }
-                _ => self.queue.push_back(Job::Events { mon: port, sub: sub.id, counts, at, end: place, count: 1 }),
+                _ => self.queue.push_back(Job::Events { mon: port, sub: sub.id, counts, at, end: behind, count: 1 }),
             }
         }
         for &key in &mon.streams {

@@ -471,13 +471,18 @@ fn reply(
 
 /// An event in QEMU's compact form, of a time in this age: others are for the scanner.
 fn event(line: &[u8], base: usize, message: &mut Message) -> Option<()> {
-    let (seconds, rest) = line.get(EVENT.len()..)?.split_first_chunk::<10>()?;
-    let microseconds = rest.strip_prefix(b", \"microseconds\": ")?;
+    const BETWEEN: &[u8] = b", \"microseconds\": ";
+    const SECONDS: usize = EVENT.len();
+    const MICROSECONDS: usize = SECONDS + 10 + BETWEEN.len();
+    // All of them are longer, and what has one length has one check.
+    let head = line.first_chunk::<{ MICROSECONDS + 8 }>()?;
+    let (seconds, rest) = head.get(SECONDS..)?.split_first_chunk()?;
+    let microseconds = rest.strip_prefix(BETWEEN)?;
     let digits = digits_of_eight(microseconds.first_chunk()?);
     if !is_number(seconds) || !(1..=6).contains(&digits) {
         return None;
     }
-    let rest = microseconds.get(digits..)?.strip_prefix(b"}, \"event\": \"")?;
+    let rest = line.get(MICROSECONDS.wrapping_add(digits)..)?.strip_prefix(b"}, \"event\": \"")?;
     // An escape in the name is for the scanner.
     let len = skip_plain(rest, 0);
     let Some([b'"', tail @ ..]) = rest.get(len..).filter(|_| len > 0) else { return None };

@@ -71,7 +71,7 @@ impl Buffer {
     /// The text with its NUL, for C.
     pub fn as_text(&self) -> Text<'_> {
         // SAFETY: this Buffer owns the block; a NUL lies behind the text.
-        Text::new(unsafe {
+        Text::written(unsafe {
             let block = self.0.as_ref();
             std::slice::from_raw_parts(block.data, block.len + 1)
         })

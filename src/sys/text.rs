@@ -14,6 +14,12 @@ impl<'a> Text<'a> {
         Text { with_nul: if with_nul.last() == Some(&0) { with_nul } else { b"\0" } }
     }
 
+    /// Bytes that were written with a NUL behind them.
+    pub(super) fn written(with_nul: &'a [u8]) -> Self {
+        debug_assert_eq!(with_nul.last(), Some(&0));
+        Text { with_nul }
+    }
+
     /// The text without its NUL.
     pub fn as_bytes(self) -> &'a [u8] {
         &self.with_nul[..self.with_nul.len() - 1]

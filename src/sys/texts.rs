@@ -59,7 +59,7 @@ impl Texts {
         let begin = at + LENGTHS;
         let next = begin + name_len + 1 + json_len + 1;
         let (name, json) = self.0.get(begin..next)?.split_at_checked(name_len + 1)?;
-        Some(Entry { name: Text::new(name), json: Text::new(json), next })
+        Some(Entry { name: Text::written(name), json: Text::written(json), next })
     }
 
     /// The bytes of JSON of so many entries from there on.
