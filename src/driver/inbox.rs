@@ -8,21 +8,23 @@ const MIN_ROOM: usize = 16 * 1024;
 /// An incomplete message up to this size is copied aside; a longer one keeps the buffer it lies in.
 const COPY: usize = 32 * 1024;
 
-/// The buffer to read into: what was held of an incomplete message stands at its front.
+/// Makes `scratch` the buffer to read into: what was held of an incomplete message stands at its front.
 #[inline]
-pub(super) fn open(held: &mut Vec<u8>, scratch: &mut Vec<u8>) -> Vec<u8> {
-    let mut buf;
-    if held.len() > COPY {
-        buf = std::mem::take(held);
-    } else {
-        buf = std::mem::take(scratch);
-        if held.capacity() > 0 {
-            buf.append(held);
-            *held = Vec::new();
-        }
+pub(super) fn open(held: &mut Vec<u8>, scratch: &mut Vec<u8>) {
+    if held.capacity() > 0 {
+        bring_back(held, scratch);
     }
-    make_room(&mut buf);
-    buf
+    make_room(scratch);
+}
+
+fn bring_back(held: &mut Vec<u8>, scratch: &mut Vec<u8>) {
+    if held.len() > COPY {
+        // Meanwhile the scratch buffer is held.
+        std::mem::swap(held, scratch);
+    } else {
+        scratch.append(held);
+        *held = Vec::new();
+    }
 }
 
 /// Makes sure that the next read has room.
@@ -34,19 +36,28 @@ pub(super) fn make_room(buf: &mut Vec<u8>) {
     }
 }
 
-/// Puts an incomplete rest aside and gives the scratch buffer back.
+/// Puts an incomplete rest aside, and leaves the scratch buffer empty.
 #[inline]
-pub(super) fn close(mut buf: Vec<u8>, held: &mut Vec<u8>, scratch: &mut Vec<u8>) {
-    if buf.len() > COPY {
-        *held = buf;
-        return;
+pub(super) fn close(held: &mut Vec<u8>, scratch: &mut Vec<u8>) {
+    if !scratch.is_empty() || held.capacity() > 0 || scratch.capacity() > 2 * SCRATCH {
+        put_aside(held, scratch);
     }
-    if !buf.is_empty() {
-        *held = buf.as_slice().to_vec();
-        buf.clear();
+}
+
+#[inline(never)]
+fn put_aside(held: &mut Vec<u8>, scratch: &mut Vec<u8>) {
+    if scratch.len() > COPY {
+        std::mem::swap(held, scratch);
+    } else {
+        let rest = scratch.as_slice().to_vec();
+        if held.capacity() > 0 {
+            *scratch = std::mem::take(held);
+        }
+        *held = rest;
     }
-    if scratch.capacity() == 0 && buf.capacity() <= 2 * SCRATCH {
-        *scratch = buf;
+    scratch.clear();
+    if scratch.capacity() > 2 * SCRATCH {
+        *scratch = Vec::new();
     }
 }
 
@@ -56,5 +67,40 @@ pub(super) fn drop_front(buf: &mut Vec<u8>, n: usize) {
         buf.clear();
     } else if n > 0 {
         buf.drain(..n);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_incomplete_comes_back_and_idle_links_hold_nothing() {
+        let (mut held, mut scratch) = (Vec::new(), Vec::new());
+        for rest in [0, 1, COPY, COPY + 1, SCRATCH, 3 * SCRATCH, COPY, 0] {
+            // A read adds to what was held, and a message of which nothing is left is dropped.
+            open(&mut held, &mut scratch);
+            assert!(scratch.capacity() - scratch.len() >= MIN_ROOM);
+            scratch.resize(rest, b'x');
+            close(&mut held, &mut scratch);
+            assert_eq!((held.len(), scratch.len()), (rest, 0));
+            assert!(scratch.capacity() <= 2 * SCRATCH);
+            assert!(rest > 0 || held.capacity() == 0);
+        }
+        assert!(scratch.capacity() > 0);
+    }
+
+    #[test]
+    fn a_buffer_that_was_handed_over_is_replaced() {
+        for rest in [0, COPY + 1] {
+            let (mut held, mut scratch) = (vec![b'x'; rest], Vec::with_capacity(SCRATCH));
+            open(&mut held, &mut scratch);
+            assert_eq!(scratch.len(), rest);
+            drop(std::mem::take(&mut scratch));
+            close(&mut held, &mut scratch);
+            assert_eq!((held.capacity(), scratch.len()), (0, 0));
+            open(&mut held, &mut scratch);
+            assert!(scratch.capacity() >= MIN_ROOM);
+        }
     }
 }

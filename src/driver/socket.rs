@@ -146,28 +146,39 @@ impl Socket {
     }
 
     fn read<S: Sink>(&mut self, to_the_end: bool, io: &mut Io, sink: &mut S) {
-        let before = self.qmp.phase();
         if self.qmp.has_queued() {
             // An answer makes room for it.
             self.qmp.outbox().borrow_buffer(&mut io.spare);
         }
-        let (qmp, port) = (&mut self.qmp, self.port);
-        let known = if before == Phase::Greeting { io.greeting.clone() } else { None };
-        let read = self.wire.read(to_the_end, io, |buf| {
-            if let Some(known) = &known {
-                qmp.recognise(known, buf);
-            }
-            digest(qmp, port, buf, sink)
-        });
-        if before != self.qmp.phase() {
-            io.greeting = self.qmp.compact_greeting().map(Arc::clone).or_else(|| io.greeting.take());
-        }
+        let read = if self.qmp.phase() == Phase::Greeting {
+            self.read_greeting(to_the_end, io, sink)
+        } else {
+            let (qmp, port) = (&mut self.qmp, self.port);
+            self.wire.read(to_the_end, io, |buf| digest(qmp, port, buf, sink))
+        };
         match read {
             Ok(()) if !self.qmp.outbox().is_empty() && !self.wire.is_blocked() => self.flush(io, sink),
             Ok(()) => {}
             Err(Stop::Failed(why)) => self.lose(why, io, sink),
             Err(Stop::Ended(why)) => self.lose(self.end_of_stream(why.as_ref()), io, sink),
         }
+    }
+
+    /// Reads what may begin with a greeting that is known, and keeps the one that came.
+    #[inline(never)]
+    fn read_greeting<S: Sink>(&mut self, to_the_end: bool, io: &mut Io, sink: &mut S) -> std::result::Result<(), Stop> {
+        let (qmp, port) = (&mut self.qmp, self.port);
+        let known = io.greeting.clone();
+        let read = self.wire.read(to_the_end, io, |buf| {
+            if let Some(known) = &known {
+                qmp.recognise(known, buf);
+            }
+            digest(qmp, port, buf, sink)
+        });
+        if self.qmp.phase() != Phase::Greeting {
+            io.greeting = self.qmp.compact_greeting().map(Arc::clone).or_else(|| io.greeting.take());
+        }
+        read
     }
 
     fn end_of_stream(&self, why: Option<&io::Error>) -> Error {

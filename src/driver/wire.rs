@@ -186,9 +186,9 @@ impl Wire {
         mut digest: impl FnMut(&mut Vec<u8>) -> Result<()>,
     ) -> std::result::Result<(), Stop> {
         self.unfinished = false;
-        let mut buf = inbox::open(&mut self.held, &mut io.scratch);
-        let result = self.read_into(&mut buf, to_the_end || self.broken, &mut digest);
-        inbox::close(buf, &mut self.held, &mut io.scratch);
+        inbox::open(&mut self.held, &mut io.scratch);
+        let result = self.read_into(&mut io.scratch, to_the_end || self.broken, &mut digest);
+        inbox::close(&mut self.held, &mut io.scratch);
         if self.unfinished {
             io.again();
         }

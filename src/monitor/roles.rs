@@ -121,7 +121,9 @@ impl Reactor {
         }
         shared.lead = Some(lead);
         waited.map_err(|why| system("waiting for I/O failed", &why))?;
-        self.expire(&mut shared);
+        if first.is_some() {
+            self.expire(&mut shared);
+        }
         self.settle(&mut shared);
         Ok(shared)
     }

@@ -34,7 +34,7 @@ pub(super) struct Shared {
     /// The links that monitors may join.
     pub links: BTreeMap<Shape, usize>,
     /// The lead, unless somebody has it.
-    pub lead: Option<Lead>,
+    pub lead: Option<Box<Lead>>,
     /// The leader is asleep, until then at the latest.
     pub asleep: Option<Sleep>,
     /// Who runs callbacks.
@@ -84,7 +84,7 @@ impl Shared {
             core,
             hub: Hub::default(),
             links: BTreeMap::new(),
-            lead: Some(lead),
+            lead: Some(Box::new(lead)),
             asleep: None,
             dispatcher: None,
             running: None,

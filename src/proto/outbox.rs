@@ -101,7 +101,10 @@ impl<F> Outbox<F> {
         }
         if self.sent == self.bytes.len() {
             self.sent = 0;
-            if self.bytes.capacity() > KEEP { self.bytes = Vec::new() } else { self.bytes.clear() }
+            self.bytes.clear();
+            if self.bytes.capacity() > KEEP {
+                self.bytes = Vec::new();
+            }
         }
     }
 
