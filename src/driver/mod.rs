@@ -5,6 +5,7 @@
 
 mod child;
 pub mod dial;
+pub mod fds;
 mod inbox;
 pub mod libvirt;
 pub mod names;
@@ -13,7 +14,6 @@ mod told;
 pub mod virsh;
 pub mod wire;
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,6 +22,7 @@ use crate::proto::request::Request;
 use crate::proto::tell::Answer;
 use crate::reactor::{Driver, Io, Ready};
 use crate::sys::buffer::Buffer;
+use fds::Fds;
 use libvirt::Libvirt;
 use socket::Socket;
 use virsh::Virsh;
@@ -68,8 +69,8 @@ pub struct Submission<'a> {
     pub request: &'a Arc<Request>,
     /// Does the caller want the whole reply, or the value of `return` alone?
     pub value_only: bool,
-    /// Descriptors that go with it; they are duplicates that belong to the request.
-    pub fds: Vec<OwnedFd>,
+    /// Descriptors that go with it.
+    pub fds: Option<Fds>,
     /// More is likely to follow before anybody waits: write it with the rest.
     pub cork: bool,
 }

@@ -1,11 +1,11 @@
 //! The socket driver: QEMU's own monitor, over UNIX or TCP.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::dial::Place;
+use super::fds::Fds;
 use super::inbox;
 use super::wire::{Stop, Waiting, Wire};
 use super::{Reply, Sink, Submission};
@@ -24,7 +24,7 @@ const HAND_OVER: usize = 32 * 1024;
 pub struct Socket {
     port: usize,
     wire: Wire,
-    qmp: Qmp<Vec<OwnedFd>>,
+    qmp: Qmp<Fds>,
 }
 
 impl Socket {
@@ -69,12 +69,11 @@ impl Socket {
         if self.qmp.phase() != Phase::Ready {
             return Err(Error::new(Code::Disconnected, "the monitor is not connected yet"));
         }
-        if !what.fds.is_empty() && !self.wire.is_unix() {
+        if what.fds.is_some() && !self.wire.is_unix() {
             return Err(Error::new(Code::Unsupported, "descriptors can be passed over UNIX sockets only"));
         }
-        let fds = (!what.fds.is_empty()).then_some(what.fds);
         self.qmp.outbox().borrow_buffer(&mut io.spare);
-        self.qmp.submit(what.call, what.request, what.value_only, fds)?;
+        self.qmp.submit(what.call, what.request, what.value_only, what.fds)?;
         if what.cork {
             io.flush_later()
         } else {
@@ -204,7 +203,7 @@ impl Socket {
 }
 
 /// Takes every whole message out of the buffer.
-fn digest<S: Sink>(qmp: &mut Qmp<Vec<OwnedFd>>, port: usize, buf: &mut Vec<u8>, sink: &mut S) -> Result<()> {
+fn digest<S: Sink>(qmp: &mut Qmp<Fds>, port: usize, buf: &mut Vec<u8>, sink: &mut S) -> Result<()> {
     let mut message = Message::default();
     while let Some(item) = qmp.next(buf, &mut message)? {
         match item {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use mio::Interest;
 
 use super::dial::{Address, Attempt, Dialer, Goal, Listener, Place};
+use super::fds::Fds;
 use super::inbox;
 use super::names::Lookup;
 use crate::error::{Code, Error, Result};
@@ -230,7 +231,7 @@ impl Wire {
     }
 
     /// Writes what the socket takes.
-    pub fn flush(&mut self, out: &mut Outbox<Vec<OwnedFd>>, io: &mut Io) -> Result<()> {
+    pub fn flush(&mut self, out: &mut Outbox<Fds>, io: &mut Io) -> Result<()> {
         let Stage::Open(socket) = &self.stage else { return Ok(()) };
         if self.broken {
             return Ok(());

@@ -11,6 +11,7 @@ use super::roles::{Awaited, Deadline};
 use super::shared::{Guard, Shared};
 use super::{Monitor, ReplyHandler, Timeout, after, next_id};
 use crate::driver::Submission;
+use crate::driver::fds::Fds;
 use crate::error::{Code, Error, Result};
 use crate::proto::request::Request;
 use crate::sys::buffer::Buffer;
@@ -155,7 +156,7 @@ impl Monitor {
         timeout: Timeout,
         fill: impl FnOnce(&mut Call),
     ) -> Result<(Guard<'_>, u32, Option<Error>)> {
-        let fds = if fds.is_empty() { Vec::new() } else { duplicate(fds)? };
+        let fds = if fds.is_empty() { None } else { Some(duplicate(fds)?) };
         let (mut shared, request) = self.check(text)?;
         let mon = shared.hub.mon(self)?;
         let link = mon.connected()?;
@@ -252,7 +253,7 @@ pub fn too_many(count: usize) -> Error {
 }
 
 /// Duplicates of the caller's descriptors, who keeps his own.
-fn duplicate(fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
+fn duplicate(fds: &[RawFd]) -> Result<Fds> {
     if fds.len() > MAX_FDS {
         return Err(too_many(fds.len()));
     }
@@ -260,5 +261,6 @@ fn duplicate(fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
         crate::sys::duplicate(*fd)
             .map_err(|why| Error::from_io(Code::InvalidArgument, format!("descriptor {fd} cannot be duplicated"), &why))
     };
-    fds.iter().map(each).collect()
+    let duplicates: Vec<OwnedFd> = fds.iter().map(each).collect::<Result<_>>()?;
+    Ok(duplicates.into())
 }

@@ -79,6 +79,7 @@ impl Slots {
     }
 
     /// Takes a request in that is on the wire there.
+    #[inline]
     pub fn put(&mut self, id: u32, owner: Owner, span: Span, way: Way) {
         self.digits |= digit(id);
         if !way.out_of_band {
@@ -103,6 +104,7 @@ impl Slots {
         self.place(id).is_some()
     }
 
+    #[inline]
     /// Takes the request with this id out. Gives it back if somebody still waits for it.
     pub fn release(&mut self, id: u64) -> Option<Owner> {
         let slot = self.slots.remove(self.place(id)?)?;

@@ -191,8 +191,23 @@ impl<D> Core<D> {
     }
 
     /// Lets a driver work, and grants its wishes.
+    #[inline]
     pub fn with<R>(&mut self, key: usize, work: impl FnOnce(&mut D, &mut Io) -> R) -> Option<R> {
+        self.with_of(key, None, work)
+    }
+
+    /// The same, if the driver in this place is still of this generation.
+    #[inline(always)]
+    fn with_of<R>(
+        &mut self,
+        key: usize,
+        generation: Option<usize>,
+        work: impl FnOnce(&mut D, &mut Io) -> R,
+    ) -> Option<R> {
         let entry = self.entries.get_mut(key)?;
+        if generation.is_some_and(|generation| generation != entry.generation) {
+            return None;
+        }
         self.io.token = entry.generation << (INDEX_BITS + SOURCE_BITS) | key;
         let result = work(&mut entry.driver, &mut self.io);
         let wishes = std::mem::take(&mut self.io.wishes);
@@ -226,9 +241,7 @@ impl<D> Core<D> {
             let Token(token) = event.token();
             let (key, source) = (token & INDEX_MASK, token >> INDEX_BITS & (SOURCES - 1));
             let generation = token >> (INDEX_BITS + SOURCE_BITS);
-            if self.entries.get(key).is_some_and(|entry| entry.generation == generation) {
-                self.with(key, |driver, io| driver.ready(Ready::of(source, event), io, sink));
-            }
+            self.with_of(key, Some(generation), |driver, io| driver.ready(Ready::of(source, event), io, sink));
         }
         lead.clear();
         for _ in 0..unfinished {

@@ -1,6 +1,5 @@
 //! One connection to a daemon: a socket, and what the bytes go through on it or behind it.
 
-use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use super::program::Running;
@@ -9,13 +8,14 @@ use super::route::Route;
 use super::tls::Tls;
 use crate::driver::child;
 use crate::driver::dial::Place;
+use crate::driver::fds::Fds;
 use crate::driver::wire::{Stop, Waiting, Wire};
 use crate::error::{Code, Error, Result};
 use crate::proto::outbox::Outbox;
 use crate::reactor::{Io, Ready};
 
 /// What may go with a packet.
-pub(super) type Out = Outbox<Vec<OwnedFd>>;
+pub(super) type Out = Outbox<Fds>;
 
 /// A connection on its way, or open for packets.
 pub(super) struct Channel {

@@ -9,10 +9,10 @@ pub mod route;
 #[cfg(feature = "tls")]
 mod tls;
 
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::child::SOURCES_EACH;
+use super::fds::{Fds, expect_one};
 use super::inbox;
 use super::told::Told;
 use super::{Sink, Submission};
@@ -50,7 +50,7 @@ pub struct Shape {
 /// A link to one daemon.
 pub struct Libvirt {
     shape: Shape,
-    host: Host<Vec<OwnedFd>>,
+    host: Host<Fds>,
     channels: Vec<Channel>,
     /// The way that every connection goes.
     route: Route,
@@ -95,16 +95,12 @@ impl Libvirt {
 
     /// Sends or queues a request.
     pub fn submit<S: Sink>(&mut self, port: usize, what: Submission<'_>, io: &mut Io, sink: &mut S) -> Result<()> {
-        if !what.fds.is_empty() && !self.host.fds() {
+        if what.fds.is_some() && !self.host.fds() {
             let text = "descriptors can be passed over UNIX sockets only, without SASL, to daemons that take them";
             return Err(Error::new(Code::Unsupported, text));
         }
-        if what.fds.len() > 1 {
-            let text = format!("{} descriptors with one request: libvirt passes on one", what.fds.len());
-            return Err(Error::new(Code::Unsupported, text));
-        }
-        let fds = (!what.fds.is_empty()).then_some(what.fds);
-        self.host.submit(port, what.call, what.request, what.value_only, fds)?;
+        expect_one(what.fds.as_ref())?;
+        self.host.submit(port, what.call, what.request, what.value_only, what.fds)?;
         if what.cork {
             io.flush_later();
         } else {

@@ -2,13 +2,13 @@
 
 mod child;
 
-use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use super::child::{self as process, Child};
+use super::fds::{Fds, expect_one};
 use super::told::Told;
 use super::{Sink, Submission, inbox};
-use crate::error::{Code, Delivery, Error, Result};
+use crate::error::{Delivery, Error, Result};
 use crate::proto::libvirt::Wanted;
 use crate::proto::virsh::{Action, End, Proxy, Settings, Slot};
 use crate::reactor::{Io, Ready};
@@ -20,7 +20,7 @@ const SLOTS: [Slot; 3] = [Slot::Session, Slot::Single, Slot::Events];
 /// A monitor over virsh.
 pub struct Virsh {
     program: Program,
-    proxy: Proxy<Vec<OwnedFd>>,
+    proxy: Proxy<Fds>,
     children: [Option<Child>; 3],
     deadline: Option<Instant>,
 }
@@ -47,12 +47,8 @@ impl Virsh {
 
     /// Sends or queues a request.
     pub fn submit<S: Sink>(&mut self, what: Submission<'_>, io: &mut Io, sink: &mut S) -> Result<()> {
-        if what.fds.len() > 1 {
-            let text = format!("{} descriptors with one request: libvirt passes on one", what.fds.len());
-            return Err(Error::new(Code::Unsupported, text));
-        }
-        let fds = (!what.fds.is_empty()).then_some(what.fds);
-        self.proxy.submit(what.call, what.request, what.value_only, fds, &mut Told(sink))?;
+        expect_one(what.fds.as_ref())?;
+        self.proxy.submit(what.call, what.request, what.value_only, what.fds, &mut Told(sink))?;
         self.settle(io, sink);
         Ok(())
     }
@@ -127,8 +123,7 @@ impl Virsh {
             match action {
                 Action::End(slot) => self.children[slot as usize] = None,
                 Action::Start(slot, arguments, fds) => {
-                    let fds = fds.unwrap_or_default();
-                    match self.program.start(slot, arguments, &fds, io) {
+                    match self.program.start(slot, arguments, fds.as_deref().unwrap_or_default(), io) {
                         Ok(child) => self.children[slot as usize] = Some(child),
                         Err(why) => self.proxy.not_started(slot, why, Instant::now(), &mut Told(sink)),
                     }

@@ -6,13 +6,12 @@
 mod files;
 mod terms;
 
-use std::os::fd::OwnedFd;
-
 use rustls::ClientConnection;
 
 pub(super) use terms::Terms;
 
 use super::channel::Out;
+use crate::driver::fds::Fds;
 use crate::driver::wire::{Stop, Wire};
 use crate::error::{Code, Error, Result};
 use crate::proto::outbox::Outbox;
@@ -28,7 +27,7 @@ pub(super) struct Tls {
     terms: Terms,
     session: ClientConnection,
     /// What is to be written to the socket.
-    sealed: Outbox<Vec<OwnedFd>>,
+    sealed: Outbox<Fds>,
     /// What was read and is not a whole packet yet.
     opened: Vec<u8>,
     confirmed: bool,
