@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use super::alarm::Alarm;
 use super::login::CredentialsHandler;
 use super::options::Chosen;
 use super::receiver::Receiver;
@@ -18,7 +19,6 @@ use crate::error::{Code, Error, Result};
 use crate::events::own;
 use crate::events::queue::{Filter, Load, Loss, Stream};
 use crate::proto::request::Request;
-use crate::reactor::timers::Timers;
 use crate::sys::buffer::Buffer;
 use crate::sys::text::Text;
 use crate::sys::texts::Texts;
@@ -33,8 +33,8 @@ pub struct Hub {
     pub mons: Slab<Mon>,
     /// Everything that waits for an answer.
     pub calls: Slab<Call>,
-    /// The deadlines of those calls that no thread waits for.
-    timers: Timers,
+    /// For the deadlines of those calls that no thread waits for.
+    alarm: Alarm,
     /// The streams of all monitors.
     pub streams: Slab<Stream>,
     /// The blocked threads.
@@ -303,24 +303,26 @@ impl Hub {
 
     /// Takes a call in.
     pub fn insert_call(&mut self, call: Call) -> u32 {
-        let deadline = call.deadline;
-        let key = self.calls.insert(call);
-        if let Some(at) = deadline {
-            self.timers.add(key, at, self.calls.len(), holds(&self.calls));
+        if let Some(at) = call.deadline {
+            self.alarm.add(at);
         }
-        key as u32
+        self.calls.insert(call) as u32
     }
 
-    /// The earliest deadline of a call.
-    pub fn first_deadline(&mut self) -> Option<Instant> {
-        self.timers.first(holds(&self.calls))
+    /// When to look for calls that are overdue.
+    pub fn first_deadline(&self) -> Option<Instant> {
+        self.alarm.at()
     }
 
-    /// A call whose deadline is not after `now`; it has none any more.
-    pub fn next_overdue(&mut self, now: Instant) -> Option<u32> {
-        let key = self.timers.pop(now, holds(&self.calls))?;
-        self.calls.get_mut(key)?.deadline = None;
-        Some(key as u32)
+    /// The calls whose deadlines are not after `now`; they have none any more.
+    pub fn take_overdue(&mut self, now: Instant) -> Vec<u32> {
+        let deadlines = self.calls.iter().filter_map(|(key, call)| Some((call.deadline?, (call.id, key))));
+        let due = self.alarm.ring(now, deadlines);
+        let each = |(_, (_, key)): (Instant, (u64, usize))| {
+            self.calls[key].deadline = None;
+            key as u32
+        };
+        due.into_iter().map(each).collect()
     }
 
     /// Takes a call out and tells whoever waits how it ended; without a reply it was a connect.
@@ -336,8 +338,11 @@ impl Hub {
             return;
         }
         let Call { mon, asked, waiter, .. } = self.calls.remove(call as usize);
-        if self.calls.is_empty() && self.calls.capacity() > MANY_CALLS {
-            self.calls = Slab::new();
+        if self.calls.is_empty() {
+            self.alarm.clear();
+            if self.calls.capacity() > MANY_CALLS {
+                self.calls = Slab::new();
+            }
         }
         let about = |error: Error| error.about(&target_of(&self.mons, mon), asked.name());
         self.queue.push_back(match waiter {
@@ -566,10 +571,6 @@ fn show(stream: &mut Stream, state: State) {
     if let Some(fd) = &mut stream.fd {
         fd.set(readable);
     }
-}
-
-fn holds(calls: &Slab<Call>) -> impl Fn(usize, Instant) -> bool {
-    |key, at| calls.get(key).is_some_and(|call| call.deadline == Some(at))
 }
 
 /// The target of a monitor, for messages.

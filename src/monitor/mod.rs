@@ -4,6 +4,7 @@
 //! in epoll and does the I/O ([`roles`]), the *dispatcher* runs callbacks ([`turn`]). The lock is never held while a
 //! callback runs, while a thread waits, or while a handler of the application is dropped.
 
+mod alarm;
 pub mod command;
 mod connect;
 pub mod hub;

@@ -142,7 +142,7 @@ impl Reactor {
         }
         let Shared { core, hub, .. } = &mut *shared;
         core.expire(now, hub);
-        while let Some(call) = shared.hub.next_overdue(now) {
+        for call in shared.hub.take_overdue(now) {
             shared.give_up(call, Code::Timeout);
         }
     }

@@ -107,7 +107,7 @@ impl Shared {
     }
 
     /// The earliest deadline of all.
-    pub(super) fn first_deadline(&mut self) -> Option<Instant> {
+    pub(super) fn first_deadline(&self) -> Option<Instant> {
         match (self.core.first_deadline(), self.hub.first_deadline()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

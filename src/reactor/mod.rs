@@ -182,7 +182,9 @@ impl<D> Core<D> {
 
     /// Takes a driver out.
     pub fn remove(&mut self, key: usize) -> Option<D> {
-        self.entries.try_remove(key).map(|entry| entry.driver)
+        let entry = self.entries.try_remove(key)?;
+        self.timers.change(key, entry.deadline, None);
+        Some(entry.driver)
     }
 
     /// A look at a driver.
@@ -222,10 +224,8 @@ impl<D> Core<D> {
             self.flush.push(key);
         }
         if let Some(deadline) = wishes.deadline.filter(|deadline| *deadline != entry.deadline) {
+            self.timers.change(key, entry.deadline, deadline);
             entry.deadline = deadline;
-            if let Some(at) = deadline {
-                self.timers.add(key, at, self.entries.len(), holds(&self.entries));
-            }
         }
         Some(result)
     }
@@ -258,7 +258,7 @@ impl<D> Core<D> {
     where
         D: Driver<S>,
     {
-        while let Some(key) = self.timers.pop(now, holds(&self.entries)) {
+        while let Some(key) = self.timers.pop(now) {
             if let Some(entry) = self.entries.get_mut(key) {
                 entry.deadline = None;
             }
@@ -296,11 +296,7 @@ impl<D> Core<D> {
     }
 
     /// The earliest deadline of a driver.
-    pub fn first_deadline(&mut self) -> Option<Instant> {
-        self.timers.first(holds(&self.entries))
+    pub fn first_deadline(&self) -> Option<Instant> {
+        self.timers.first()
     }
-}
-
-fn holds<D>(entries: &Slab<Entry<D>>) -> impl Fn(usize, Instant) -> bool {
-    |key, at| entries.get(key).is_some_and(|entry| entry.deadline == Some(at))
 }
