@@ -163,10 +163,11 @@ impl Kept {
 
     fn of(reply: Reply<'_>, texts: &mut Texts) -> Kept {
         match reply {
-            Reply::Pieces(pieces) if pieces.iter().map(|piece| piece.len()).sum::<usize>() <= Kept::LONGEST => {
-                texts.push(b"", pieces).map_or_else(|| Kept::Whole(reply.into_buffer()), Kept::There)
-            }
-            long => Kept::Whole(long.into_buffer()),
+            Reply::Pieces(pieces) => match texts.push(b"", pieces, Kept::LONGEST) {
+                Some(at) => Kept::There(at),
+                None => Kept::Whole(Buffer::concat(&pieces)),
+            },
+            Reply::Whole(buffer) => Kept::Whole(buffer),
         }
     }
 
@@ -405,7 +406,7 @@ impl Hub {
                 let mut next = std::mem::replace(at, self.texts.end());
                 for _ in 0..*count {
                     let Some(event) = texts.get(next) else { break };
-                    self.texts.push(event.name.as_bytes(), [event.json.as_bytes()]);
+                    self.texts.push(event.name.as_bytes(), [event.json.as_bytes()], usize::MAX);
                     next = event.next;
                 }
                 *end = self.texts.end();
@@ -507,7 +508,7 @@ impl Sink for Hub {
             }
             sub.losing = false;
             // All subscriptions find the one text.
-            let Some(at) = place.or_else(|| self.texts.push(name, [json])) else { continue };
+            let Some(at) = place.or_else(|| self.texts.push(name, [json], usize::MAX)) else { continue };
             place = Some(at);
             let behind = self.texts.end();
             match self.queue.back_mut() {

@@ -28,11 +28,14 @@ impl Texts {
         self.0.len()
     }
 
-    /// Appends an entry whose JSON is these parts, and gives its place. `None`: it is too long (a message is bounded far
-    /// below).
-    pub fn push<const N: usize>(&mut self, name: &[u8], parts: [&[u8]; N]) -> Option<usize> {
+    /// Appends an entry whose JSON is these parts, and gives its place. `None`: it is longer than this, or 4 GiB (a message
+    /// is bounded far below).
+    pub fn push<const N: usize>(&mut self, name: &[u8], parts: [&[u8]; N], longest: usize) -> Option<usize> {
         let at = self.end();
         let json_len = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
+        if json_len > longest {
+            return None;
+        }
         let lengths = u64::from(u32::try_from(name.len()).ok()?) << HALF | u64::from(u32::try_from(json_len).ok()?);
         let size = LENGTHS + name.len() + 1 + json_len + 1;
         self.0.reserve(size);
@@ -108,7 +111,7 @@ mod tests {
         ];
         let mut places = Vec::new();
         for (name, parts) in entries {
-            places.push(texts.push(name.as_bytes(), parts.map(str::as_bytes)).unwrap());
+            places.push(texts.push(name.as_bytes(), parts.map(str::as_bytes), usize::MAX).unwrap());
         }
         for (index, (name, parts)) in entries.into_iter().enumerate() {
             let entry = texts.get(places[index]).unwrap();
