@@ -130,6 +130,7 @@ impl Monitor {
     }
 
     /// Waits for the answer to a call of this thread, unless the link refused it.
+    #[inline(always)]
     fn finish_blocking(&self, mut shared: Guard<'_>, call: u32, refused: Option<Error>) -> Result<Buffer> {
         if let Some(why) = refused {
             shared.hub.calls.try_remove(call as usize);
@@ -189,6 +190,7 @@ impl Monitor {
     }
 
     /// The checked request: the last one again, or checked now, without the lock.
+    #[inline(always)]
     fn check(&self, text: Text<'_>) -> Result<(Guard<'_>, Arc<Request>)> {
         let mut shared = self.reactor().lock()?;
         if let Some(request) = shared.memo.get(text) {
