@@ -155,6 +155,9 @@ impl Socket {
             let (qmp, port) = (&mut self.qmp, self.port);
             self.wire.read(to_the_end, io, |buf| digest(qmp, port, buf, sink))
         };
+        if self.qmp.has_queued() {
+            io.expect();
+        }
         match read {
             Ok(()) if !self.qmp.outbox().is_empty() && !self.wire.is_blocked() => self.flush(io, sink),
             Ok(()) => {}

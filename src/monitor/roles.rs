@@ -110,9 +110,9 @@ impl Reactor {
             shared.mask();
             shared.asleep = Some(Sleep { until: until.earliest(first), turns });
         }
-        let busy_poll = shared.hub.busy_poll;
+        let (busy_poll, expecting) = (shared.hub.busy_poll, shared.core.take_expecting());
         drop(shared);
-        let waited = lead.wait_busily(busy_poll, timeout);
+        let waited = lead.wait_busily(busy_poll, expecting, timeout);
         let mut shared = self.lock()?;
         shared.asleep = None;
         {

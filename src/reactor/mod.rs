@@ -3,6 +3,7 @@
 //! mio is edge-triggered: what a driver does not drain in its turn it must keep on the ready list ([`Io::again`]), or
 //! the link goes silent with work left.
 
+mod eagerness;
 pub mod lead;
 pub mod timers;
 
@@ -78,6 +79,7 @@ struct Wishes {
     again: bool,
     finished: bool,
     flush: bool,
+    expecting: bool,
     deadline: Option<Option<Instant>>,
 }
 
@@ -116,6 +118,11 @@ impl Io {
         self.wishes.flush = true;
     }
 
+    /// The driver holds something back until it hears from the other side, which should be at once.
+    pub fn expect(&mut self) {
+        self.wishes.expecting = true;
+    }
+
     /// When to call the driver's `expired`; replaces what was set before.
     pub fn set_deadline(&mut self, at: Option<Instant>) {
         self.wishes.deadline = Some(at);
@@ -129,6 +136,7 @@ pub struct Core<D> {
     timers: Timers,
     again: VecDeque<usize>,
     flush: Vec<usize>,
+    expecting: bool,
     generation: usize,
 }
 
@@ -164,6 +172,7 @@ impl<D> Core<D> {
             timers: Timers::default(),
             again: VecDeque::new(),
             flush: Vec::new(),
+            expecting: false,
             generation: 0,
         })
     }
@@ -223,6 +232,7 @@ impl<D> Core<D> {
         if wishes.flush && !std::mem::replace(&mut entry.on_flush, true) {
             self.flush.push(key);
         }
+        self.expecting |= wishes.expecting;
         if let Some(deadline) = wishes.deadline.filter(|deadline| *deadline != entry.deadline) {
             self.timers.change(key, entry.deadline, deadline);
             entry.deadline = deadline;
@@ -293,6 +303,11 @@ impl<D> Core<D> {
     /// Is some driver not done, so that the next wait must not sleep?
     pub fn has_unfinished(&self) -> bool {
         !self.again.is_empty()
+    }
+
+    /// Has a driver asked to be heard at once, since the last time?
+    pub fn take_expecting(&mut self) -> bool {
+        std::mem::take(&mut self.expecting)
     }
 
     /// The earliest deadline of a driver.
