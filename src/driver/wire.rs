@@ -23,7 +23,7 @@ const ROUND: usize = 512 * 1024;
 /// A socket on its way, or open.
 pub struct Wire {
     /// Which of its driver's sources this is.
-    source: usize,
+    source: u8,
     stage: Stage,
     /// The beginning of an incomplete message.
     held: Vec<u8>,
@@ -38,16 +38,29 @@ pub struct Wire {
 
 enum Stage {
     /// Where to go is known, nothing is begun.
-    Begin(Place),
+    Begin(Box<Place>),
     /// The addresses of a host are asked for.
     Name(Box<Lookup>),
-    /// An attempt is under way, until then.
-    Dial(Box<Dialer>, OwnedFd, Option<Instant>),
-    /// Between two attempts, until then.
-    Pause(Box<Dialer>, Instant),
+    /// An attempt is under way.
+    Dial(Box<Way>, OwnedFd),
+    /// Between two attempts.
+    Pause(Box<Way>),
     Listen(Box<Listener>),
     Open(OwnedFd),
     Closed,
+}
+
+/// A socket's way to be open. Boxed wherever it stands: an open one needs none of it.
+struct Way {
+    dialer: Dialer,
+    /// How long the attempt, or the pause, lasts.
+    until: Option<Instant>,
+}
+
+impl Way {
+    fn is_over(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
 }
 
 /// What a socket that is not open waits for.
@@ -73,8 +86,16 @@ pub enum Stop {
 impl Wire {
     /// A socket that will go to `place`.
     pub fn new(source: usize, place: Place) -> Self {
-        let stage = Stage::Begin(place);
-        Wire { source, stage, held: Vec::new(), blocked: false, broken: false, unfinished: false, is_unix: false }
+        let stage = Stage::Begin(Box::new(place));
+        Wire {
+            source: source as u8,
+            stage,
+            held: Vec::new(),
+            blocked: false,
+            broken: false,
+            unfinished: false,
+            is_unix: false,
+        }
     }
 
     /// Is there a connection?
@@ -91,7 +112,7 @@ impl Wire {
     pub fn waiting(&self) -> Option<Waiting<'_>> {
         match &self.stage {
             Stage::Name(lookup) => Some(Waiting::Name(lookup.host())),
-            Stage::Dial(dialer, ..) | Stage::Pause(dialer, _) => Some(Waiting::Dial(dialer)),
+            Stage::Dial(way, _) | Stage::Pause(way) => Some(Waiting::Dial(&way.dialer)),
             Stage::Listen(_) => Some(Waiting::Peer),
             _ => None,
         }
@@ -100,17 +121,24 @@ impl Wire {
     /// When the next attempt is due.
     pub fn retry_at(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Pause(_, at) | Stage::Dial(_, _, Some(at)) => Some(*at),
+            Stage::Pause(way) | Stage::Dial(way, _) => way.until,
             _ => None,
         }
     }
 
     /// Begins to connect.
     pub fn begin(&mut self, io: &mut Io) -> Result<()> {
-        match std::mem::replace(&mut self.stage, Stage::Closed) {
-            Stage::Begin(Place::Connected(socket)) => self.open(socket, io),
-            Stage::Begin(Place::Dial(Goal::Addresses(addresses))) => self.dial(Dialer::new(addresses), io),
-            Stage::Begin(Place::Dial(Goal::Name(host, port))) => match Lookup::start(&host, port) {
+        let place = match std::mem::replace(&mut self.stage, Stage::Closed) {
+            Stage::Begin(place) => *place,
+            other => {
+                self.stage = other;
+                return Ok(());
+            }
+        };
+        match place {
+            Place::Connected(socket) => self.open(socket, io),
+            Place::Dial(Goal::Addresses(addresses)) => self.dial(Dialer::new(addresses), io),
+            Place::Dial(Goal::Name(host, port)) => match Lookup::start(&host, port) {
                 Ok(lookup) => {
                     self.watch(lookup.as_raw_fd(), Interest::READABLE, io)?;
                     self.stage = Stage::Name(Box::new(lookup));
@@ -118,14 +146,10 @@ impl Wire {
                 }
                 Err(found) => self.dial(Dialer::new(found?), io),
             },
-            Stage::Begin(Place::Listen(addresses)) => {
+            Place::Listen(addresses) => {
                 let listener = Listener::bind(&addresses)?;
                 self.watch(listener.as_raw_fd(), Interest::READABLE, io)?;
                 self.stage = Stage::Listen(Box::new(listener));
-                Ok(())
-            }
-            other => {
-                self.stage = other;
                 Ok(())
             }
         }
@@ -159,13 +183,10 @@ impl Wire {
     /// The pause between two attempts may be over, or the patience with one.
     pub fn retry(&mut self, now: Instant, io: &mut Io) -> Result<()> {
         match std::mem::replace(&mut self.stage, Stage::Closed) {
-            Stage::Pause(dialer, at) if at <= now => self.dial(*dialer, io),
-            Stage::Dial(mut dialer, socket, Some(at)) if at <= now => {
+            Stage::Pause(way) if way.is_over(now) => self.dial(way.dialer, io),
+            Stage::Dial(way, socket) if way.is_over(now) => {
                 drop(socket);
-                match dialer.failed(io::Error::from(ErrorKind::TimedOut)) {
-                    Some(error) => Err(error),
-                    None => self.dial(*dialer, io),
-                }
+                self.dial_on(way.dialer, io::Error::from(ErrorKind::TimedOut), io)
             }
             other => {
                 self.stage = other;
@@ -266,7 +287,7 @@ impl Wire {
         if blocked != self.blocked {
             self.blocked = blocked;
             let interest = if blocked { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-            io.reregister(socket.as_raw_fd(), self.source, interest).map_err(|why| cannot_watch(&why))?;
+            io.reregister(socket.as_raw_fd(), self.source.into(), interest).map_err(|why| cannot_watch(&why))?;
         }
         Ok(())
     }
@@ -296,11 +317,12 @@ impl Wire {
             Attempt::Pending(socket) => {
                 self.watch(socket.as_raw_fd(), Interest::WRITABLE, io)?;
                 let until = dialer.patience().map(|patience| Instant::now() + patience);
-                self.stage = Stage::Dial(Box::new(dialer), socket, until);
+                self.stage = Stage::Dial(Box::new(Way { dialer, until }), socket);
                 Ok(())
             }
             Attempt::Later(pause) => {
-                self.stage = Stage::Pause(Box::new(dialer), Instant::now() + pause);
+                let until = Some(Instant::now() + pause);
+                self.stage = Stage::Pause(Box::new(Way { dialer, until }));
                 Ok(())
             }
             Attempt::Failed(why) => Err(why),
@@ -309,7 +331,7 @@ impl Wire {
 
     /// A TCP connection attempt has ended.
     fn decided(&mut self, io: &mut Io) -> Result<()> {
-        let Stage::Dial(mut dialer, socket, until) = std::mem::replace(&mut self.stage, Stage::Closed) else {
+        let Stage::Dial(way, socket) = std::mem::replace(&mut self.stage, Stage::Closed) else {
             return Ok(());
         };
         let decided = sys::connect_result(socket.as_fd()).and_then(|()| match sys::peer(socket.as_fd()) {
@@ -319,7 +341,7 @@ impl Wire {
         });
         match decided {
             Ok(sys::Peer::None) => {
-                self.stage = Stage::Dial(dialer, socket, until);
+                self.stage = Stage::Dial(way, socket);
                 Ok(())
             }
             Ok(_) => {
@@ -329,11 +351,16 @@ impl Wire {
             }
             Err(why) => {
                 drop(socket);
-                match dialer.failed(why) {
-                    Some(error) => Err(error),
-                    None => self.dial(*dialer, io),
-                }
+                self.dial_on(way.dialer, why, io)
             }
+        }
+    }
+
+    /// An attempt has failed: the next one, if there is one.
+    fn dial_on(&mut self, mut dialer: Dialer, why: io::Error, io: &mut Io) -> Result<()> {
+        match dialer.failed(why) {
+            Some(error) => Err(error),
+            None => self.dial(dialer, io),
         }
     }
 
@@ -348,7 +375,7 @@ impl Wire {
     }
 
     fn watch(&self, fd: i32, interest: Interest, io: &mut Io) -> Result<()> {
-        io.register(fd, self.source, interest).map_err(|why| cannot_watch(&why))
+        io.register(fd, self.source.into(), interest).map_err(|why| cannot_watch(&why))
     }
 }
 

@@ -105,7 +105,7 @@ impl Monitor {
             drop(shared);
             let login = login(&target, &options);
             let mut shared = self.reactor().lock()?;
-            let socket = self.idle(&mut shared)?.adopted.take().ok_or_else(used_up)?;
+            let socket = self.idle(&mut shared)?.extras().adopted.take().ok_or_else(used_up)?;
             let link = self.new_link(&target, &options, Some(socket), login)?;
             return Ok((shared, Way::New(link)));
         }

@@ -69,18 +69,25 @@ pub struct Mon {
     pub state: State,
     /// What is set.
     pub options: Chosen,
-    /// The duplicate of a descriptor that is the target, or was handed over by an option, until it is used.
-    pub adopted: Option<OwnedFd>,
-    /// Asked for credentials at each connect.
-    pub credentials: Option<CredentialsHandler>,
-    /// How many threads are asking it now.
-    pub asking: usize,
     /// The link, while there is one.
     pub link: Option<usize>,
     /// The call that waits for the link.
     pub connecting: Option<u32>,
     /// The subscriptions.
     pub subs: Vec<Sub>,
+    /// What few monitors have, behind one word.
+    pub extras: Option<Box<Extras>>,
+}
+
+/// What few monitors have.
+#[derive(Default)]
+pub struct Extras {
+    /// The duplicate of a descriptor that is the target, or was handed over by an option, until it is used.
+    pub adopted: Option<OwnedFd>,
+    /// Asked for credentials at each connect.
+    pub credentials: Option<CredentialsHandler>,
+    /// How many threads are asking it now.
+    pub asking: usize,
     /// The streams.
     pub streams: Vec<usize>,
 }
@@ -228,6 +235,17 @@ impl Job {
 }
 
 impl Mon {
+    /// What few monitors have; made when it is needed.
+    pub fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    /// The streams.
+    #[inline]
+    pub fn streams(&self) -> &[usize] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.streams)
+    }
+
     /// The link, if it is ready for commands.
     pub fn connected(&self) -> Result<usize> {
         let why = match self.state {
@@ -361,7 +379,7 @@ impl Hub {
 
     /// Tells an event of our own to everybody who subscribed.
     fn tell(&mut self, port: usize, name: &str, json: impl FnOnce() -> Vec<u8>) {
-        if self.mons.get(port).is_some_and(|mon| !mon.subs.is_empty() || !mon.streams.is_empty()) {
+        if self.mons.get(port).is_some_and(|mon| !mon.subs.is_empty() || !mon.streams().is_empty()) {
             self.event(port, name.as_bytes(), &json());
         }
     }
@@ -369,7 +387,7 @@ impl Hub {
     /// Makes the descriptors of a monitor's streams agree with what their next `next` would do.
     pub fn refresh_streams(&mut self, port: usize) {
         let Some(mon) = self.mons.get(port) else { return };
-        for &key in &mon.streams {
+        for &key in mon.streams() {
             let Some(stream) = self.streams.get_mut(key) else { continue };
             show(stream, mon.state);
             for &seat in &stream.seats {
@@ -521,7 +539,7 @@ impl Sink for Hub {
                 _ => self.queue.push_back(Job::Events { mon: port, sub: sub.id, counts, at, end: behind, count: 1 }),
             }
         }
-        for &key in &mon.streams {
+        for &key in mon.streams() {
             let Some(stream) = self.streams.get_mut(key) else { continue };
             if stream.push(name, json, bounds) {
                 show(stream, mon.state);
@@ -538,7 +556,7 @@ impl Sink for Hub {
                 self.queue.push_back(Job::Lost { mon: port, sub: sub.id });
             }
         }
-        for &key in &mon.streams {
+        for &key in mon.streams() {
             if let Some(stream) = self.streams.get_mut(key) {
                 stream.lose(Loss::new(count));
             }

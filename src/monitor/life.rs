@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::sync::Arc;
 
-use super::hub::{Job, Mon};
+use super::hub::{Extras, Job, Mon};
 use super::inside::{callback, in_callback};
 use super::options::Chosen;
 use super::shared::{Guard, Shared};
@@ -41,13 +41,10 @@ impl Monitor {
             freed: false,
             state: State::New,
             options: Chosen::default(),
-            adopted,
-            credentials: None,
-            asking: 0,
             link: None,
             connecting: None,
             subs: Vec::new(),
-            streams: Vec::new(),
+            extras: adopted.map(|socket| Box::new(Extras { adopted: Some(socket), ..Extras::default() })),
         });
         shared.shares += 1;
         Ok(monitor)
@@ -72,7 +69,7 @@ impl Monitor {
                 return bad("option socket-fd is for libvirt targets; for a monitor socket the target is fd:N");
             }
             let adopted = options.socket_fd.map(dial::adopt).transpose();
-            mon.adopted = adopted.map_err(|why| self.named(why, ""))?;
+            mon.extras().adopted = adopted.map_err(|why| self.named(why, ""))?;
         }
         mon.options = options;
         if option == "busy-poll" {
@@ -179,7 +176,7 @@ impl Shared {
     /// The streams of a freed monitor give what they hold, then CANCELED.
     fn close_streams(&mut self, port: usize) {
         let Some(mon) = self.hub.mons.get(port) else { return };
-        for &key in &mon.streams {
+        for &key in mon.streams() {
             if let Some(stream) = self.hub.streams.get_mut(key) {
                 stream.closed = true;
             }
@@ -192,7 +189,9 @@ impl Reactor {
     /// Waits until no callback of this monitor runs in another thread, nor asks for credentials there; nor one of another
     /// monitor, if this one's are still to run.
     fn await_callbacks<'a>(&'a self, mut shared: Guard<'a>, port: usize) -> Guard<'a> {
-        let asking = |shared: &Shared| shared.hub.mons.get(port).is_some_and(|mon| mon.asking > 0);
+        let asking = |shared: &Shared| {
+            shared.hub.mons.get(port).is_some_and(|mon| mon.extras.as_ref().is_some_and(|extras| extras.asking > 0))
+        };
         while asking(&shared) || shared.running.is_some_and(|(running, _)| running == port || shared.hub.has_jobs(port))
         {
             shared = self.await_role(shared);

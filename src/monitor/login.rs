@@ -53,7 +53,8 @@ impl Drop for Asking<'_> {
         let mut shared = self.0.reactor().lock_to_end();
         let serial = self.0.serial();
         if let Some(mon) = shared.hub.mons.get_mut(self.0.key()).filter(|mon| mon.serial == serial) {
-            mon.asking = mon.asking.saturating_sub(1);
+            let extras = mon.extras();
+            extras.asking = extras.asking.saturating_sub(1);
         }
         self.0.reactor().tell_waiters(&shared);
     }
@@ -75,7 +76,7 @@ impl Monitor {
         if matches!(mon.state, State::Connecting | State::Connected) {
             return Err(Error::new(Code::State, "credentials can be set only while the monitor is not connected"));
         }
-        std::mem::swap(&mut mon.credentials, handler);
+        std::mem::swap(&mut mon.extras().credentials, handler);
         Ok(())
     }
 
@@ -86,8 +87,10 @@ impl Monitor {
         if !target.is_libvirt() || mon.options.credentials()?.is_some() {
             return Ok(None);
         }
-        let (Some(handler), Some(handle)) = (mon.credentials.clone(), mon.handle.upgrade()) else { return Ok(None) };
-        mon.asking += 1;
+        let handle = mon.handle.upgrade();
+        let Some(extras) = &mut mon.extras else { return Ok(None) };
+        let (Some(handler), Some(handle)) = (extras.credentials.clone(), handle) else { return Ok(None) };
+        extras.asking += 1;
         drop(shared);
         let mut given = Given::default();
         let asking = Asking(self);

@@ -60,7 +60,7 @@ impl Events {
         let mut shared = self.reactor.lock_to_end();
         self.shut(&mut shared);
         if let Some(mon) = shared.hub.mons.get_mut(self.monitor).filter(|mon| mon.serial == self.serial) {
-            mon.streams.retain(|key| *key != self.key);
+            mon.extras().streams.retain(|key| *key != self.key);
         }
         self.reactor.settle(&mut shared);
         // The queue goes when the last thread inside has left: see Drop.

@@ -51,7 +51,7 @@ impl Monitor {
         shared.hub.mon(self)?;
         let key = shared.hub.streams.insert(Stream::new(self.key(), filter));
         let target = self.target().to_string_lossy().into_owned();
-        shared.hub.mon(self)?.streams.push(key);
+        shared.hub.mon(self)?.extras().streams.push(key);
         Ok(Arc::new(Events::new(Arc::clone(self.reactor()), key, self.key(), self.serial(), target)))
     }
 }

@@ -176,6 +176,11 @@ impl Framer {
         }
     }
 
+    /// The largest message, in bytes.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// So many bytes at the front of the stream are the greeting of QEMU's compact writer, with its line end.
     pub fn greeted(&mut self, line: usize) {
         self.compact = true;

@@ -22,6 +22,7 @@ pub mod json;
 pub mod libvirt;
 pub mod outbox;
 pub mod qmp;
+mod queue;
 pub mod remote;
 pub mod reply;
 pub mod request;

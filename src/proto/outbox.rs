@@ -1,6 +1,6 @@
 //! What is to be written: one run of bytes, in which some commands carry an attachment (descriptors).
 
-use std::collections::VecDeque;
+use super::queue::Queue;
 
 /// An outbox whose buffer grew beyond this gives it back when it has run empty.
 const KEEP: usize = 4096;
@@ -13,7 +13,7 @@ pub struct Outbox<F> {
     sent: usize,
     /// How many bytes were written in all: positions on the wire do not move when `bytes` does.
     written: u64,
-    attached: VecDeque<Attached<F>>,
+    attached: Queue<Attached<F>>,
 }
 
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub struct Span {
 impl<F> Outbox<F> {
     /// Nothing to write.
     pub fn new() -> Self {
-        Outbox { bytes: Vec::new(), sent: 0, written: 0, attached: VecDeque::new() }
+        Outbox { bytes: Vec::new(), sent: 0, written: 0, attached: Queue::new() }
     }
 
     /// Appends what `write` appends as one command.

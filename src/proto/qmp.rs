@@ -4,13 +4,13 @@
 //! stands in [`Qmp::outbox`]; and hands in requests by [`Qmp::submit`]. `F` is whatever travels with a request besides its
 //! bytes (descriptors); this layer never looks at it.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::frame::{Framer, Id, Kind, Message, Step, TooLarge};
 use super::greeting::Greeting;
 use super::outbox::Outbox;
+use super::queue::Queue;
 use super::request::Request;
 use super::slots::{Owner, Slots, Way};
 use crate::error::{Code, Delivery, Error, Result};
@@ -31,10 +31,9 @@ pub struct Qmp<F> {
     framer: Framer,
     slots: Slots,
     out: Outbox<F>,
-    queue: VecDeque<Queued<F>>,
+    queue: Queue<Queued<F>>,
     greeting: Option<Arc<Greeting>>,
     phase: Phase,
-    limit: usize,
     want_oob: bool,
     oob: bool,
 }
@@ -81,10 +80,9 @@ impl<F> Qmp<F> {
             framer: Framer::new(limit),
             slots: Slots::default(),
             out: Outbox::new(),
-            queue: VecDeque::new(),
+            queue: Queue::new(),
             greeting: None,
             phase: Phase::Greeting,
-            limit,
             want_oob,
             oob: false,
         }
@@ -107,7 +105,7 @@ impl<F> Qmp<F> {
 
     /// Spares reading the greeting, if these are the first bytes of the session, and it is one that is known.
     pub fn recognise(&mut self, known: &Arc<Greeting>, buf: &[u8]) {
-        let line = known.line_at_front(buf).filter(|line| *line <= self.limit);
+        let line = known.line_at_front(buf).filter(|line| *line <= self.framer.limit());
         if let Some(line) = line.filter(|_| self.phase == Phase::Greeting && self.framer.is_fresh()) {
             self.framer.greeted(line);
             self.welcome(Arc::clone(known));
@@ -180,7 +178,8 @@ impl<F> Qmp<F> {
 
     /// Gives up a request: its late reply will be dropped. Tells how far it got.
     pub fn forget(&mut self, call: u32) -> Delivery {
-        if let Some(at) = self.queue.iter().position(|queued| queued.call == call) {
+        let queued = self.queue.iter().position(|queued| queued.call == call);
+        if let Some(at) = queued {
             self.queue.remove(at);
             self.refill();
             return Delivery::NotSent;
@@ -202,7 +201,7 @@ impl<F> Qmp<F> {
         let on_wire = self.slots.drain().into_iter().filter(|(call, _)| *call != NEGOTIATION);
         let delivery = |span| if self.out.has_begun(span) { Delivery::Unknown } else { Delivery::NotSent };
         let mut calls: Vec<_> = on_wire.map(|(call, span)| (call, delivery(span))).collect();
-        calls.extend(self.queue.drain(..).map(|queued| (queued.call, Delivery::NotSent)));
+        calls.extend(self.queue.take().map(|queued| (queued.call, Delivery::NotSent)));
         calls
     }
 
@@ -326,7 +325,7 @@ impl<F> Qmp<F> {
         if !self.framer.skipping() {
             return Ok(None);
         }
-        if self.phase != Phase::Ready || self.framer.skipped() / HOPELESS > self.limit as u64 {
+        if self.phase != Phase::Ready || self.framer.skipped() / HOPELESS > self.framer.limit() as u64 {
             return Err(self.over_limit());
         }
         if !matches!(self.framer.skipped_kind(), Some(Kind::Return | Kind::Error)) {
@@ -355,7 +354,7 @@ impl<F> Qmp<F> {
 
     /// The error for what is over the size limit.
     pub fn over_limit(&self) -> Error {
-        let limit = self.limit;
+        let limit = self.framer.limit();
         let text = format!("a message is larger than the option max-message allows ({limit} bytes)");
         Error::new(Code::Limit, text).with_delivery(Delivery::Answered)
     }

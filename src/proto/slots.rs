@@ -5,10 +5,10 @@
 //! was given up keeps its id until its late reply comes. Replies come in order, or nearly so: looking from the front
 //! finds them at once.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::outbox::Span;
+use super::queue::Queue;
 use super::request::Request;
 
 /// With fewer requests than this on the wire an id has one digit.
@@ -24,11 +24,11 @@ pub struct Slots {
     next_digit: u32,
     next_long: u32,
     /// How many of them are in-band, those given up included.
-    in_band: usize,
+    in_band: u32,
     /// How many were given up.
-    forgotten: usize,
+    forgotten: u32,
     /// How many carry an attachment.
-    attached: usize,
+    attached: u32,
 }
 
 /// One request on the wire.
@@ -166,7 +166,7 @@ impl Slots {
 
     /// How many of them are in-band.
     pub fn in_band(&self) -> usize {
-        self.in_band
+        self.in_band as usize
     }
 
     /// Is a request with an attachment among them?
@@ -176,7 +176,7 @@ impl Slots {
 
     /// How many of them were given up.
     pub fn forgotten(&self) -> usize {
-        self.forgotten
+        self.forgotten as usize
     }
 
     /// Empties the table: the calls that were waiting, in the order in which they were put on the wire.
@@ -191,7 +191,7 @@ impl Slots {
 struct Line {
     /// Before the rest.
     first: Option<Slot>,
-    rest: VecDeque<Slot>,
+    rest: Queue<Slot>,
 }
 
 impl Line {
@@ -216,11 +216,11 @@ impl Line {
     }
 
     fn iter(&self) -> impl Iterator<Item = &Slot> {
-        self.first.iter().chain(&self.rest)
+        self.first.iter().chain(self.rest.iter())
     }
 
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.first.iter_mut().chain(&mut self.rest)
+        self.first.iter_mut().chain(self.rest.iter_mut())
     }
 
     fn remove(&mut self, at: usize) -> Option<Slot> {
