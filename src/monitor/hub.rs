@@ -23,7 +23,7 @@ use crate::sys::buffer::Buffer;
 use crate::sys::text::Text;
 use crate::sys::texts::Texts;
 
-/// A table of calls with room for more than this gives it back when it has run empty.
+/// A table of calls with room for more than this gives room back when it has run empty.
 const MANY_CALLS: usize = 1024;
 
 /// All monitors of a reactor and all that waits.
@@ -360,7 +360,7 @@ impl Hub {
         if self.calls.is_empty() {
             self.alarm.clear();
             if self.calls.capacity() > MANY_CALLS {
-                self.calls = Slab::new();
+                self.give_room_back();
             }
         }
         let about = |error: Error| error.about(&target_of(&self.mons, mon), asked.name());
@@ -375,6 +375,17 @@ impl Hub {
             Waiter::Done(handler) => Job::Done { mon, handler, outcome: outcome.map(drop).map_err(about) },
             Waiter::Thread(..) => return,
         });
+    }
+
+    /// Thousands of calls have ended, and their table is large. It is shrunk rather than dropped: the C library would take
+    /// the next one from its heap, and keep what that leaves there.
+    #[cold]
+    fn give_room_back(&mut self) {
+        self.calls.clear();
+        let waiter = Waiter::Thread(None, None);
+        let key = self.calls.insert(Call { mon: 0, id: 0, asked: Asked::Link, timeout: None, deadline: None, waiter });
+        self.calls.shrink_to_fit();
+        self.calls.remove(key);
     }
 
     /// Tells an event of our own to everybody who subscribed.

@@ -79,7 +79,7 @@ impl Slots {
     }
 
     /// Takes a request in that is on the wire there.
-    #[inline]
+    #[inline(always)]
     pub fn put(&mut self, id: u32, owner: Owner, span: Span, way: Way) {
         self.digits |= digit(id);
         if !way.out_of_band {
@@ -91,12 +91,18 @@ impl Slots {
         self.slots.push_back(Slot { id, owner, span, way, forgotten: false });
     }
 
+    #[inline]
     fn place(&self, id: u64) -> Option<usize> {
         // In order, as a rule.
         match self.slots.front() {
             Some(first) if u64::from(first.id) == id => Some(0),
-            _ => self.slots.iter().position(|slot| u64::from(slot.id) == id),
+            _ => self.search(id),
         }
+    }
+
+    #[inline(never)]
+    fn search(&self, id: u64) -> Option<usize> {
+        self.slots.iter().position(|slot| u64::from(slot.id) == id)
     }
 
     /// Is this the id of a request on the wire?
@@ -104,8 +110,8 @@ impl Slots {
         self.place(id).is_some()
     }
 
-    #[inline]
     /// Takes the request with this id out. Gives it back if somebody still waits for it.
+    #[inline]
     pub fn release(&mut self, id: u64) -> Option<Owner> {
         let slot = self.slots.remove(self.place(id)?)?;
         self.digits &= !digit(slot.id);

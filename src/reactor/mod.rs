@@ -143,7 +143,7 @@ pub struct Core<D> {
 struct Entry<D> {
     driver: D,
     /// Tells this driver from an earlier one in the same place, of which an event may still be under way.
-    generation: usize,
+    generation: u32,
     /// When its `expired` is to be called.
     deadline: Option<Instant>,
     on_again: bool,
@@ -185,7 +185,7 @@ impl<D> Core<D> {
     /// Takes a driver in and lets it start by `with`.
     pub fn insert(&mut self, driver: D) -> usize {
         self.generation = self.generation.wrapping_add(1) & (GENERATION_MASK >> 1);
-        let generation = self.generation;
+        let generation = self.generation as u32;
         self.entries.insert(Entry { driver, generation, deadline: None, on_again: false, on_flush: false })
     }
 
@@ -216,10 +216,10 @@ impl<D> Core<D> {
         work: impl FnOnce(&mut D, &mut Io) -> R,
     ) -> Option<R> {
         let entry = self.entries.get_mut(key)?;
-        if generation.is_some_and(|generation| generation != entry.generation) {
+        if generation.is_some_and(|generation| generation != entry.generation as usize) {
             return None;
         }
-        self.io.token = entry.generation << (INDEX_BITS + SOURCE_BITS) | key;
+        self.io.token = (entry.generation as usize) << (INDEX_BITS + SOURCE_BITS) | key;
         let result = work(&mut entry.driver, &mut self.io);
         let wishes = std::mem::take(&mut self.io.wishes);
         if wishes.finished {
