@@ -23,6 +23,9 @@ const REPLY: &[u8] = br#"{"return": "#;
 /// Up to this size an incomplete line is scanned while it is waited for: that costs little, and shows what is no JSON.
 const SMALL: usize = 4096;
 
+/// A line below this size is a short one.
+const SHORT: usize = 128;
+
 /// Finds messages in a growing buffer.
 #[derive(Debug)]
 pub struct Framer {
@@ -36,6 +39,8 @@ pub struct Framer {
     phase: Phase,
     /// The peer writes as QEMU's compact writer does.
     compact: bool,
+    /// The last line was a short one.
+    short_lines: bool,
     /// A line end came since the last message.
     line_ended: bool,
     /// Made when a message needs it.
@@ -148,7 +153,17 @@ impl Framer {
     /// `limit` bounds a message in bytes.
     pub fn new(limit: usize) -> Self {
         let phase = Phase::Between;
-        Framer { limit, start: 0, searched: 0, dropped: 0, phase, compact: false, line_ended: true, scanner: None }
+        Framer {
+            limit,
+            start: 0,
+            searched: 0,
+            dropped: 0,
+            phase,
+            compact: false,
+            short_lines: false,
+            line_ended: true,
+            scanner: None,
+        }
     }
 
     /// Looks for the next message and takes it apart in `message`. `outstanding` tells the ids of requests that wait for a
@@ -293,7 +308,7 @@ impl Framer {
         outstanding: &impl Fn(u64) -> bool,
     ) -> Option<Step> {
         // A NUL must not get through, and UTF-8 is for the scanner's side to check: both end the text, as the line end does.
-        let end = skip_text(buf, self.searched);
+        let end = skip_text(buf, self.searched, self.short_lines);
         let next = match buf.get(end..).unwrap_or_default() {
             [b'\r', b'\n', ..] => end.wrapping_add(2),
             [b'\n', ..] => end.wrapping_add(1),
@@ -309,6 +324,7 @@ impl Framer {
             return None;
         }
         exact_form(line, self.start, form, outstanding, message)?;
+        self.short_lines = line.len() < SHORT;
         self.finish(next);
         self.line_ended = true;
         Some(Step::Message)

@@ -72,10 +72,12 @@ pub(super) fn skip_plain(buf: &[u8], pos: usize) -> usize {
 }
 
 /// The first byte from here on that is no printable ASCII (a control character, or a byte of 0x80 and above; DEL passes);
-/// or the end.
-pub(super) fn skip_text(buf: &[u8], pos: usize) -> usize {
+/// or the end. `near`: it is expected within 128 bytes.
+pub(super) fn skip_text(buf: &[u8], mut pos: usize, near: bool) -> usize {
     // In blocks that compilers make vector instructions of, and what is left in smaller ones.
-    let mut pos = skip_block::<128>(buf, pos).unwrap_or(pos);
+    if !near {
+        pos = skip_block::<128>(buf, pos).unwrap_or(pos);
+    }
     for _ in 0..4 {
         match skip_block::<32>(buf, pos) {
             Some(behind) => pos = behind,
@@ -174,9 +176,11 @@ mod tests {
                     line.push(other);
                     line.extend(std::iter::repeat_n(b' ', more));
                     let expected = if (0x20..0x80).contains(&other) { line.len() } else { len };
-                    assert_eq!(skip_text(&line, 0), expected, "{other} behind {len} bytes, {more} behind it");
-                    assert_eq!(skip_text(&line, len / 2), expected);
-                    assert_eq!(skip_text(&line[len / 2..], 0), expected - len / 2);
+                    for near in [false, true] {
+                        assert_eq!(skip_text(&line, 0, near), expected, "{other} behind {len} bytes, {more} behind it");
+                        assert_eq!(skip_text(&line, len / 2, near), expected);
+                        assert_eq!(skip_text(&line[len / 2..], 0, near), expected - len / 2);
+                    }
                 }
             }
         }
