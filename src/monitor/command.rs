@@ -20,6 +20,17 @@ use crate::sys::socket::MAX_FDS;
 /// The index of a call stands in the lower half of its id, so that cancelling finds it at once.
 const INDEX_BITS: u32 = 24;
 
+/// A request that was handed to the link, with the lock still held.
+struct Begun<'a> {
+    shared: Guard<'a>,
+    call: u32,
+    /// Its id for the application.
+    id: u64,
+    timeout: Option<u32>,
+    /// Why the link refused it.
+    refused: Option<Error>,
+}
+
 impl Monitor {
     /// Sends a whole QMP command and waits for the whole reply.
     pub fn run(&self, request: &[u8], fds: &[RawFd], timeout: Timeout) -> Result<Buffer> {
@@ -45,8 +56,8 @@ impl Monitor {
                 call.waiter = Waiter::Reply(receiver);
             }
         });
-        let (mut shared, call, refused) = started.map_err(|why| self.named(why, &command_of(text)))?;
-        let id = shared.hub.calls.get(call as usize).map_or(0, |call| call.id);
+        let Begun { mut shared, call, id, timeout, refused } =
+            started.map_err(|why| self.named(why, &command_of(text)))?;
         if let Some(why) = refused {
             let refused = shared.hub.calls.try_remove(call as usize);
             self.reactor().settle(&mut shared);
@@ -54,8 +65,7 @@ impl Monitor {
             drop(refused);
             return Err(self.named(why, &command_of(text)));
         }
-        let overdue = timeout_of(&shared, call) == Some(0);
-        if overdue {
+        if timeout == Some(0) {
             shared.give_up(call, Code::Timeout);
         }
         self.reactor().settle(&mut shared);
@@ -117,7 +127,7 @@ impl Monitor {
         } else {
             core.with(link, |driver, io| driver.list(mon, call, io, hub))
         };
-        self.finish_blocking(shared, call, asked.and_then(Result::err))
+        self.finish_blocking(Begun { shared, call, id: 0, timeout, refused: asked.and_then(Result::err) })
     }
 
     fn block(&self, text: Text<'_>, fds: &[RawFd], timeout: Timeout) -> Result<Buffer> {
@@ -125,19 +135,19 @@ impl Monitor {
     }
 
     fn try_block(&self, text: Text<'_>, fds: &[RawFd], timeout: Timeout) -> Result<Buffer> {
-        let (shared, call, refused) = self.begin(text, fds, timeout, |_| {})?;
-        self.finish_blocking(shared, call, refused)
+        self.finish_blocking(self.begin(text, fds, timeout, |_| {})?)
     }
 
     /// Waits for the answer to a call of this thread, unless the link refused it.
     #[inline(always)]
-    fn finish_blocking(&self, mut shared: Guard<'_>, call: u32, refused: Option<Error>) -> Result<Buffer> {
+    fn finish_blocking(&self, begun: Begun<'_>) -> Result<Buffer> {
+        let Begun { mut shared, call, timeout, refused, .. } = begun;
         if let Some(why) = refused {
             shared.hub.calls.try_remove(call as usize);
             self.reactor().settle(&mut shared);
             return Err(why);
         }
-        let deadline = match timeout_of(&shared, call) {
+        let deadline = match timeout {
             None => None,
             Some(0) => {
                 shared.give_up(call, Code::Timeout);
@@ -149,14 +159,14 @@ impl Monitor {
         answer.map(|text| text.unwrap_or_else(|| Buffer::concat(&[])))
     }
 
-    /// Checks a request and hands it to the link. The third value says why the link refused it.
+    /// Checks a request and hands it to the link.
     fn begin(
         &self,
         text: Text<'_>,
         fds: &[RawFd],
         timeout: Timeout,
         fill: impl FnOnce(&mut Call),
-    ) -> Result<(Guard<'_>, u32, Option<Error>)> {
+    ) -> Result<Begun<'_>> {
         let fds = if fds.is_empty() { None } else { Some(duplicate(fds)?) };
         let (mut shared, request) = self.check(text)?;
         let mon = shared.hub.mon(self)?;
@@ -173,7 +183,7 @@ impl Monitor {
         }
         let call = shared.hub.insert_call(entry);
         if timeout == Some(0) {
-            return Ok((shared, call, None));
+            return Ok(Begun { shared, call, id, timeout, refused: None });
         }
         // What callbacks start goes out together, when the last of them has run.
         let cork = started && shared.dispatcher == Some(this_thread());
@@ -186,7 +196,7 @@ impl Monitor {
             Some(Err(why)) => Some(why),
             None => Some(Error::new(Code::Disconnected, "the monitor is not connected")),
         };
-        Ok((shared, call, refused))
+        Ok(Begun { shared, call, id, timeout, refused })
     }
 
     /// The checked request: the last one again, or checked now, without the lock.
@@ -243,10 +253,6 @@ fn command_of(text: Text<'_>) -> String {
             Request::parse(whole, whole.len()).map(|request| request.command().to_owned()).unwrap_or_default()
         }
     }
-}
-
-fn timeout_of(shared: &Shared, call: u32) -> Option<u32> {
-    shared.hub.calls.get(call as usize).and_then(|call| call.timeout)
 }
 
 /// The error of a request with so many descriptors.
