@@ -3,7 +3,7 @@
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 
-use super::hub::{Asked, Call, Waiter};
+use super::call::{Asked, Call, Outcome, Waiter};
 use super::inside::this_thread;
 use super::memo::Text;
 use super::receiver::Receiver;
@@ -217,12 +217,7 @@ impl Monitor {
 
 impl super::Reactor {
     /// Waits for the answer to a call that a thread made, and takes the call out.
-    pub(super) fn wait_for(
-        &self,
-        shared: Guard<'_>,
-        call: u32,
-        deadline: Option<Deadline>,
-    ) -> Result<super::hub::Outcome> {
+    pub(super) fn wait_for(&self, shared: Guard<'_>, call: u32, deadline: Option<Deadline>) -> Result<Outcome> {
         let take = |shared: &mut Shared| {
             let Waiter::Thread(_, answer) = &mut shared.hub.calls.get_mut(call as usize)?.waiter else { return None };
             answer.take()

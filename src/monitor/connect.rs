@@ -2,7 +2,8 @@
 
 use std::os::fd::OwnedFd;
 
-use super::hub::{Asked, Call, Mon, Waiter};
+use super::call::{Asked, Call, Waiter};
+use super::hub::Mon;
 use super::options::{Chosen, Options};
 use super::roles::Deadline;
 use super::shared::{Guard, Shared};

@@ -4,27 +4,22 @@
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use slab::Slab;
 
 use super::alarm::Alarm;
+use super::call::Call;
+use super::job::Job;
 use super::login::CredentialsHandler;
 use super::options::Chosen;
-use super::receiver::Receiver;
 use super::seats::Seats;
-use super::{DoneHandler, EventHandler, Monitor, State};
+use super::{EventHandler, Monitor, State};
 use crate::driver::{Reply, Sink};
 use crate::error::{Code, Error, Result};
 use crate::events::own;
 use crate::events::queue::{Filter, Load, Loss, Stream};
-use crate::proto::request::Request;
-use crate::sys::buffer::Buffer;
-use crate::sys::text::Text;
 use crate::sys::texts::Texts;
-
-/// A table of calls with room for more than this gives room back when it has run empty.
-const MANY_CALLS: usize = 1024;
 
 /// All monitors of a reactor and all that waits.
 #[derive(Default)]
@@ -34,7 +29,7 @@ pub struct Hub {
     /// Everything that waits for an answer.
     pub calls: Slab<Call>,
     /// For the deadlines of those calls that no thread waits for.
-    alarm: Alarm,
+    pub(super) alarm: Alarm,
     /// The streams of all monitors.
     pub streams: Slab<Stream>,
     /// The blocked threads.
@@ -104,134 +99,6 @@ pub struct Sub {
     losses: VecDeque<Loss>,
     /// The last thing queued for this subscription is a loss.
     losing: bool,
-}
-
-/// Something that waits for an answer.
-pub struct Call {
-    /// The monitor.
-    pub mon: usize,
-    /// The id that the application knows, or 0.
-    pub id: u64,
-    /// What was asked.
-    pub asked: Asked,
-    /// The timeout that led to it, for the message.
-    pub timeout: Option<u32>,
-    /// When it is given up, unless a thread waits for it, and does that.
-    pub deadline: Option<Instant>,
-    /// Who waits.
-    pub waiter: Waiter,
-}
-
-/// What a call asked for.
-pub enum Asked {
-    /// A link.
-    Link,
-    /// What a request asks for.
-    Request(Arc<Request>),
-    /// The domains of the hypervisor.
-    Domains,
-}
-
-impl Asked {
-    /// Its name, for messages.
-    pub fn name(&self) -> &str {
-        match self {
-            Asked::Link => "connect",
-            Asked::Request(request) => request.command(),
-            Asked::Domains => "domains",
-        }
-    }
-}
-
-/// Who waits for an answer.
-pub enum Waiter {
-    /// A thread: it finds its answer here, and sits in this seat unless it leads.
-    Thread(Option<usize>, Option<Outcome>),
-    /// A callback.
-    Reply(Receiver),
-    /// The callback of a connect.
-    Done(DoneHandler),
-}
-
-/// How a call ended; a connect has no text.
-pub type Outcome = Result<Option<Buffer>>;
-
-/// The text of an answer that waits for its callback.
-pub enum Kept {
-    /// It lies there in the texts.
-    There(usize),
-    /// It is one of its own.
-    Whole(Buffer),
-}
-
-impl Kept {
-    /// An answer longer than this has a text of its own.
-    const LONGEST: usize = 32 * 1024;
-
-    fn of(reply: Reply<'_>, texts: &mut Texts) -> Kept {
-        match reply {
-            Reply::Pieces(pieces) => match texts.push(b"", pieces, Kept::LONGEST) {
-                Some(at) => Kept::There(at),
-                None => Kept::Whole(Buffer::concat(&pieces)),
-            },
-            Reply::Whole(buffer) => Kept::Whole(buffer),
-        }
-    }
-
-    /// The text itself.
-    pub fn text<'a>(&'a self, texts: &'a Texts) -> Text<'a> {
-        match self {
-            Kept::There(at) => texts.get(*at).map_or(Text::new(b"\0"), |entry| entry.json),
-            Kept::Whole(buffer) => buffer.as_text(),
-        }
-    }
-
-    /// Makes it independent of these texts.
-    fn take_out(&mut self, texts: &Texts) {
-        if let Kept::There(_) = self {
-            *self = Kept::Whole(self.text(texts).into());
-        }
-    }
-}
-
-/// A callback that is to run; `mon` is the monitor it belongs to.
-#[allow(missing_docs)]
-pub enum Job {
-    /// So many events from `at` to `end` in the texts. `counts`: against the bounds of their subscription.
-    Events { mon: usize, sub: u64, counts: bool, at: usize, end: usize, count: usize },
-    /// Events were lost in this place.
-    Lost { mon: usize, sub: u64 },
-    /// A request is answered.
-    Reply { mon: usize, receiver: Receiver, outcome: Result<Kept> },
-    /// A connect has ended.
-    Done { mon: usize, handler: DoneHandler, outcome: Result<()> },
-    /// The last thing of a monitor that was freed in a callback.
-    Farewell { mon: usize },
-}
-
-impl Job {
-    /// The monitor that it belongs to.
-    pub fn mon(&self) -> usize {
-        match self {
-            Job::Events { mon, .. }
-            | Job::Lost { mon, .. }
-            | Job::Reply { mon, .. }
-            | Job::Done { mon, .. }
-            | Job::Farewell { mon } => *mon,
-        }
-    }
-
-    /// Makes it independent of these texts, if it is an answer.
-    fn take_out(&mut self, texts: &Texts) {
-        if let Job::Reply { outcome: Ok(kept), .. } = self {
-            kept.take_out(texts);
-        }
-    }
-
-    /// Is it an answer, which must come?
-    pub fn is_answer(&self) -> bool {
-        matches!(self, Job::Reply { .. } | Job::Done { .. })
-    }
 }
 
 impl Mon {
@@ -318,74 +185,6 @@ impl Hub {
             self.refresh_busy_poll();
         }
         gone
-    }
-
-    /// Takes a call in.
-    pub fn insert_call(&mut self, call: Call) -> u32 {
-        if let Some(at) = call.deadline {
-            self.alarm.add(at);
-        }
-        self.calls.insert(call) as u32
-    }
-
-    /// When to look for calls that are overdue.
-    pub fn first_deadline(&self) -> Option<Instant> {
-        self.alarm.at()
-    }
-
-    /// The calls whose deadlines are not after `now`; they have none any more.
-    pub fn take_overdue(&mut self, now: Instant) -> Vec<u32> {
-        let deadlines = self.calls.iter().filter_map(|(key, call)| Some((call.deadline?, (call.id, key))));
-        let due = self.alarm.ring(now, deadlines);
-        let each = |(_, (_, key)): (Instant, (u64, usize))| {
-            self.calls[key].deadline = None;
-            key as u32
-        };
-        due.into_iter().map(each).collect()
-    }
-
-    /// Takes a call out and tells whoever waits how it ended; without a reply it was a connect.
-    pub fn settle(&mut self, call: u32, outcome: Result<Option<Reply<'_>>>) {
-        let Some(entry) = self.calls.get_mut(call as usize) else { return };
-        if let Waiter::Thread(seat, answer) = &mut entry.waiter {
-            // The thread takes the entry out when it has seen the answer.
-            *answer = Some(outcome.map(|reply| reply.map(Reply::into_buffer)));
-            match seat {
-                Some(seat) => self.seats.notify(*seat),
-                None => self.disturb = true,
-            }
-            return;
-        }
-        let Call { mon, asked, waiter, .. } = self.calls.remove(call as usize);
-        if self.calls.is_empty() {
-            self.alarm.clear();
-            if self.calls.capacity() > MANY_CALLS {
-                self.give_room_back();
-            }
-        }
-        let about = |error: Error| error.about(&target_of(&self.mons, mon), asked.name());
-        self.queue.push_back(match waiter {
-            Waiter::Reply(receiver) => {
-                let kept = match outcome {
-                    Ok(reply) => Ok(Kept::of(reply.unwrap_or(Reply::Pieces([b""; 4])), &mut self.texts)),
-                    Err(why) => Err(about(why)),
-                };
-                Job::Reply { mon, receiver, outcome: kept }
-            }
-            Waiter::Done(handler) => Job::Done { mon, handler, outcome: outcome.map(drop).map_err(about) },
-            Waiter::Thread(..) => return,
-        });
-    }
-
-    /// Thousands of calls have ended, and their table is large. It is shrunk rather than dropped: the C library would take
-    /// the next one from its heap, and keep what that leaves there.
-    #[cold]
-    fn give_room_back(&mut self) {
-        self.calls.clear();
-        let waiter = Waiter::Thread(None, None);
-        let key = self.calls.insert(Call { mon: 0, id: 0, asked: Asked::Link, timeout: None, deadline: None, waiter });
-        self.calls.shrink_to_fit();
-        self.calls.remove(key);
     }
 
     /// Tells an event of our own to everybody who subscribed.

@@ -3,8 +3,9 @@
 use std::ffi::CString;
 use std::sync::Arc;
 
-use super::hub::{Extras, Job, Mon};
+use super::hub::{Extras, Mon};
 use super::inside::{callback, in_callback};
+use super::job::Job;
 use super::options::Chosen;
 use super::shared::{Guard, Shared};
 use super::turn::run_answer;

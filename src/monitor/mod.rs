@@ -5,10 +5,12 @@
 //! callback runs, while a thread waits, or while a handler of the application is dropped.
 
 mod alarm;
+pub mod call;
 pub mod command;
 mod connect;
 pub mod hub;
 pub mod inside;
+pub mod job;
 mod life;
 pub mod login;
 pub mod memo;

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Reactor;
-use super::hub::{Asked, Waiter};
+use super::call::{Asked, Waiter};
 use super::shared::{Guard, Shared, Sleep, system};
 use crate::error::{Code, Delivery, Error, Result};
 use crate::reactor::Driver;

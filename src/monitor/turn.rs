@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::hub::{Job, Sub};
+use super::hub::Sub;
 use super::inside::{callback, in_callback, this_thread};
+use super::job::Job;
 use super::roles::{Awaited, Until};
 use super::shared::{Guard, Shared};
 use super::{EventHandler, Monitor, Reactor, Timeout};
