@@ -216,10 +216,11 @@ fn digest<S: Sink>(qmp: &mut Qmp<Fds>, port: usize, buf: &mut Vec<u8>, sink: &mu
                 sink.event(port, name, json);
             }
             Item::Reply(owner) => {
-                let outcome = answer(buf, &message, &owner, qmp.consumed());
+                let last = qmp.consumed() >= buf.len();
+                let outcome = answer(buf, &message, &owner, last);
                 sink.answered(owner.call, outcome);
-                if buf.is_empty() {
-                    qmp.shift();
+                if last {
+                    break;
                 }
             }
             Item::Ready => sink.connected(port),
@@ -232,16 +233,14 @@ fn digest<S: Sink>(qmp: &mut Qmp<Fds>, port: usize, buf: &mut Vec<u8>, sink: &mu
     Ok(())
 }
 
-/// What the caller gets for a reply, behind which the buffer has been looked at up to `consumed`. If nothing follows it
-/// there, the buffer may be handed over.
-fn answer<'a>(buf: &'a mut Vec<u8>, message: &Message, owner: &'a Owner, consumed: usize) -> Result<Reply<'a>> {
+/// What the caller gets for a reply. If it is the last message in the buffer, that may be handed over.
+fn answer<'a>(buf: &'a mut Vec<u8>, message: &Message, owner: &'a Owner, last: bool) -> Result<Reply<'a>> {
     let id = owner.request.as_ref().and_then(|request| request.id());
     if message.kind == Kind::Error {
         let whole = reply::envelope(buf, message, id).concat();
         return Err(reply::command_error(buf.get(message.value.clone()).unwrap_or_default(), whole));
     }
     let long = message.end - message.start >= HAND_OVER;
-    let last = consumed >= buf.len();
     if !(long && last) {
         let value = || [buf.get(message.value.clone()).unwrap_or_default(), b"", b"", b""];
         return Ok(Reply::Pieces(if owner.value_only { value() } else { reply::envelope(buf, message, id) }));
