@@ -22,6 +22,10 @@ class Unsupported(Failed):
     """It never can."""
 
 
+class TooSlow(Failed):
+    """It was stopped."""
+
+
 def programs(folder, peers):
     """What there is to run, by the names of the tables: (command, longest series of monitors, largest reply)."""
     found = {
@@ -45,7 +49,7 @@ def run_once(command, workload, target, count, options="", seconds=120):
     try:
         run = subprocess.run(words, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise Failed(f"not done in {seconds} s") from None
+        raise TooSlow(f"not done in {seconds} s") from None
     lines = [line for line in run.stdout.splitlines() if line.startswith("{")]
     if not lines:
         raise Failed(f"exit {run.returncode}: {run.stderr.strip()[-300:]}")
