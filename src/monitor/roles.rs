@@ -85,7 +85,13 @@ impl Reactor {
         shared.hub.seats.queue_for_lead(seat);
         let condvar = shared.hub.seats.condvar(seat);
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        shared.sleep(&condvar, left).map_err(|_| Error::new(Code::Internal, "a panic happened inside the library"))
+        let woken = shared.sleep(&condvar, left);
+        let mut shared = woken.map_err(|_| Error::new(Code::Internal, "a panic happened inside the library"))?;
+        if !matches!(what, Awaited::Turn) {
+            // It may lead next: then whoever has something for it has to end the leader's sleep.
+            mark(&mut shared, what, None, seat);
+        }
+        Ok(shared)
     }
 
     /// The lead, if it is free and somebody waits for it, goes to him; and everything shows what is to do.
@@ -270,5 +276,62 @@ fn mark(shared: &mut Shared, what: Awaited, seat: Option<usize>, own: usize) {
             }
         }
         Awaited::Turn => shared.turner = seat,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+    use std::thread::{sleep, spawn};
+
+    use super::*;
+    use crate::monitor::{Monitor, Timeout};
+
+    /// Greets, answers the first command and, once `a` and `b` are both there, `a`.
+    fn serve(mut peer: UnixStream) {
+        peer.write_all(b"{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n").unwrap();
+        let mut first = None;
+        for line in BufReader::new(peer.try_clone().unwrap()).lines().map_while(std::io::Result::ok) {
+            let id = line.rsplit(':').next().unwrap().trim_end_matches('}').to_owned();
+            let answer = |id: &str| format!("{{\"return\": {{}}, \"id\": {id}}}\r\n");
+            if line.contains("qmp_capabilities") {
+                peer.write_all(answer(&id).as_bytes()).unwrap();
+            } else if line.contains("\"a\"") {
+                first = Some(id);
+            } else if let Some(id) = first.take() {
+                // So long that the one who asked this has sat down.
+                sleep(Duration::from_millis(200));
+                peer.write_all(answer(&id).as_bytes()).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn cancelling_reaches_a_leader_that_once_sat() {
+        let (own, peer) = UnixStream::pair().unwrap();
+        let server = spawn(move || serve(peer));
+        let reactor = Reactor::new().unwrap();
+        let monitor = Monitor::new(Some(&reactor), &format!("fd:{}", own.as_raw_fd())).unwrap();
+        drop(own);
+        monitor.connect(Timeout::Millis(5000)).unwrap();
+        let run = |request: &'static [u8]| {
+            let monitor = Arc::clone(&monitor);
+            spawn(move || monitor.run(request, &[], Timeout::Millis(20_000)).map(drop))
+        };
+        let leader = run(br#"{"execute":"a"}"#);
+        sleep(Duration::from_millis(100));
+        let sitting = run(br#"{"execute":"b"}"#);
+        leader.join().unwrap().unwrap();
+        sleep(Duration::from_millis(100));
+        let begin = Instant::now();
+        monitor.cancel(0).unwrap();
+        assert_eq!(sitting.join().unwrap().unwrap_err().code(), Code::Canceled);
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        monitor.free();
+        reactor.release();
+        server.join().unwrap();
     }
 }
