@@ -65,7 +65,6 @@ impl Reactor {
             }
         };
         if let Some(seat) = seat {
-            mark(&mut shared, what, None, seat);
             shared.hub.seats.give_back(seat);
         }
         self.leave(&mut shared);
@@ -87,10 +86,8 @@ impl Reactor {
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let woken = shared.sleep(&condvar, left);
         let mut shared = woken.map_err(|_| Error::new(Code::Internal, "a panic happened inside the library"))?;
-        if !matches!(what, Awaited::Turn) {
-            // It may lead next: then whoever has something for it has to end the leader's sleep.
-            mark(&mut shared, what, None, seat);
-        }
+        // It may lead next: then whoever has something for it has to end the leader's sleep.
+        mark(&mut shared, what, None, seat);
         Ok(shared)
     }
 

@@ -79,7 +79,6 @@ impl Reactor {
             Err(why) => (self.lock_to_end(), Some(why)),
         };
         if let Some(seat) = seat {
-            shared.turner = None;
             shared.hub.seats.give_back(seat);
         }
         let mut count = 0;
