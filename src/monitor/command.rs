@@ -179,7 +179,8 @@ impl Monitor {
         fill(&mut entry);
         let started = matches!(entry.waiter, Waiter::Reply(_));
         if started {
-            entry.deadline = timeout.map(after);
+            // One of no time at all is given up at once, and nobody has to look for it.
+            entry.deadline = timeout.filter(|ms| *ms > 0).map(after);
         }
         let call = shared.hub.insert_call(entry);
         if timeout == Some(0) {

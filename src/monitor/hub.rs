@@ -38,7 +38,7 @@ pub struct Hub {
     pub queue: VecDeque<Job>,
     /// Those of the turn that is running.
     pub batch: VecDeque<Job>,
-    /// The answers of the batch that are run in one go next.
+    /// An empty buffer for the answers that are run in one go.
     pub answers: VecDeque<Job>,
     /// The texts of what is in `queue`.
     pub texts: Texts,

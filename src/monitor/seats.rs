@@ -60,6 +60,8 @@ impl Seats {
         let Some(condvar) = self.seats.get(seat).map(Arc::clone) else { return };
         match &mut self.called {
             None => self.called = Some(Called { first: condvar, others: Vec::new() }),
+            // Each event of a burst calls those who wait for one.
+            Some(called) if Arc::ptr_eq(called.others.last().unwrap_or(&called.first), &condvar) => {}
             Some(called) => called.others.push(condvar),
         }
     }

@@ -41,12 +41,12 @@ impl Lead {
     /// Like [`Lead::wait`], but looks again and again for so long before it sleeps; a little longer if something is
     /// expected at once, and looking for that has paid lately.
     pub fn wait_busily(&mut self, busily: Duration, expecting: bool, timeout: Option<Duration>) -> io::Result<()> {
-        if busily.is_zero() && !expecting {
+        if timeout == Some(Duration::ZERO) || (busily.is_zero() && !expecting) {
             return self.wait(timeout);
         }
         let eagerly = if expecting { self.eagerness.next() } else { Duration::ZERO };
         let enough = busily.max(eagerly);
-        if enough.is_zero() || timeout == Some(Duration::ZERO) {
+        if enough.is_zero() {
             return self.wait(timeout);
         }
         let passed = self.look(timeout.map_or(enough, |timeout| timeout.min(enough)))?;
