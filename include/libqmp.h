@@ -251,9 +251,10 @@ qmp_reactor *qmp_reactor_new(qmp_error **err);
 
 // A descriptor for a foreign event loop (poll, epoll, GLib, libuv, asyncio) to watch for reading. It is readable exactly
 // while qmp_reactor_turn(reactor, 0) would find something to do: input or a deadline that no thread is waiting for, or
-// a callback that is queued. Deadlines are inside: no other timer is needed. It belongs to the reactor: never read,
-// write or close it. It is made by the first call. Returns it, or -1 for NULL, and where the system gives no descriptor
-// (its limit is reached). Since 0.1.
+// a callback that is queued (while requests are open it may show once, too, for the deadline of one that is answered).
+// Deadlines are inside: no other timer is needed. It belongs to the reactor: never read, write or close it. It is made
+// by the first call. Returns it, or -1 for NULL, and where the system gives no descriptor (its limit is reached).
+// Since 0.1.
 int32_t qmp_reactor_fd(const qmp_reactor *reactor);
 
 // Does one round of I/O, waiting for something to do for at most `timeout_ms` milliseconds (0: not at all,

@@ -20,9 +20,10 @@ pub unsafe extern "C" fn qmp_reactor_new(err: *mut *mut qmp_error) -> *mut qmp_r
 
 /// A descriptor for a foreign event loop (poll, epoll, GLib, libuv, asyncio) to watch for reading. It is readable exactly
 /// while qmp_reactor_turn(reactor, 0) would find something to do: input or a deadline that no thread is waiting for, or
-/// a callback that is queued. Deadlines are inside: no other timer is needed. It belongs to the reactor: never read,
-/// write or close it. It is made by the first call. Returns it, or -1 for NULL, and where the system gives no descriptor
-/// (its limit is reached). Since 0.1.
+/// a callback that is queued (while requests are open it may show once, too, for the deadline of one that is answered).
+/// Deadlines are inside: no other timer is needed. It belongs to the reactor: never read, write or close it. It is made
+/// by the first call. Returns it, or -1 for NULL, and where the system gives no descriptor (its limit is reached).
+/// Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qmp_reactor_fd(reactor: *const qmp_reactor) -> i32 {
     enter(std::ptr::null_mut(), || shared(reactor.cast::<Reactor>(), "reactor")?.fd())

@@ -68,6 +68,9 @@ pub type Outcome = Result<Option<Buffer>>;
 impl Hub {
     /// Takes a call in.
     pub fn insert_call(&mut self, call: Call) -> u32 {
+        if self.calls.is_empty() {
+            self.alarm.clear();
+        }
         if let Some(at) = call.deadline {
             self.alarm.add(at);
         }
@@ -76,7 +79,7 @@ impl Hub {
 
     /// When to look for calls that are overdue.
     pub fn first_deadline(&self) -> Option<Instant> {
-        self.alarm.at()
+        self.alarm.at().filter(|_| !self.calls.is_empty())
     }
 
     /// The calls whose deadlines are not after `now`; they have none any more.
@@ -103,11 +106,8 @@ impl Hub {
             return;
         }
         let Call { mon, asked, waiter, .. } = self.calls.remove(call as usize);
-        if self.calls.is_empty() {
-            self.alarm.clear();
-            if self.calls.capacity() > MANY_CALLS {
-                self.give_room_back();
-            }
+        if self.calls.is_empty() && self.calls.capacity() > MANY_CALLS {
+            self.give_room_back();
         }
         let about = |error: Error| error.about(&target_of(&self.mons, mon), asked.name());
         self.queue.push_back(match waiter {
