@@ -1,7 +1,7 @@
 # Checks beyond `make lint` and `make test`, which .ci/run has pass as well. Some need a nightly Rust; what is missing is
 # said, and is a failure (.ci/run alone goes on without a nightly, and says so at its end).
 
-.PHONY: hardening asan tsan valgrind fuzz-smoke miri minimal-versions deny features
+.PHONY: hardening asan tsan valgrind fuzz fuzz-smoke miri minimal-versions deny features
 
 hardening: features deny minimal-versions miri asan tsan fuzz-smoke
 
@@ -17,9 +17,14 @@ valgrind: setup-test
 	$(CARGO) build --locked
 	scripts/run-c-tests.sh valgrind $(TARGET)/debug/libqmp.so $(BUILD)/tests-c
 
-# Every fuzz target for a minute, two at a time.
+# Every fuzz target for a minute, two at a time; the same way each time, so that it fails because of a change.
 fuzz-smoke: setup-test
-	scripts/fuzz.sh $(TARGET) 60
+	scripts/fuzz.sh $(TARGET) 60 1
+
+# The same on ways not gone before: for whoever has ten minutes or a night.
+FUZZ_SECONDS = 600
+fuzz: setup-test
+	scripts/fuzz.sh $(TARGET) $(FUZZ_SECONDS)
 
 # The handles and the protocol layer, interpreted: what Rust leaves undefined is found.
 miri:

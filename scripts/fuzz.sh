@@ -2,8 +2,10 @@
 # Builds every fuzz target of fuzz/ by cargo-fuzz (with AddressSanitizer), and runs each for a while from its kept corpus, two
 # at a time. What is found is shown with its bytes. The corpus itself stays as it is.
 #
-#   scripts/fuzz.sh TARGET_FOLDER SECONDS
+#   scripts/fuzz.sh TARGET_FOLDER SECONDS [SEED]
 #   scripts/fuzz.sh TARGET_FOLDER SECONDS keep      afterwards keeps what was found new, minimised, in fuzz/corpus
+#
+# With a SEED it takes the same way each time, as far as the time lets it: what fails has failed because of a change.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/nightly.sh
@@ -17,7 +19,7 @@ run_one() {
     local target=$1 status=0 made=$WORK/made/$1 found=$WORK/found/$1 log=$WORK/$1.log
     mkdir -p "$made" "$found" "fuzz/corpus/$target"
     timeout $((SECONDS_EACH + 120)) "$BINARIES/$target" "$made" "fuzz/corpus/$target" -artifact_prefix="$found/" \
-        -max_total_time="$SECONDS_EACH" -timeout=20 -rss_limit_mb=2048 -max_len=4096 >"$log" 2>&1 || status=$?
+        -max_total_time="$SECONDS_EACH" -seed="$SEED" -timeout=20 -rss_limit_mb=2048 -max_len=4096 >"$log" 2>&1 || status=$?
     if [ "$status" = 0 ]; then
         echo "$target: $(tail -n 1 "$log"), $(grep -c . <<<"$(ls "fuzz/corpus/$target")") kept inputs, nothing found"
         return
@@ -54,6 +56,10 @@ if [ "${1:-}" = --run ]; then
 fi
 [ $# -ge 2 ] || { echo "usage: $0 TARGET_FOLDER SECONDS [keep]" >&2; exit 2; }
 TARGET=$(realpath -m "$1") SECONDS_EACH=$2
+case ${3:-} in
+keep) SEED=0 KEEP=yes ;;
+*) SEED=${3:-0} KEEP= ;;
+esac
 TOOLS=$TARGET/tools/cargo-fuzz-$CARGO_FUZZ WORK=$TARGET/fuzz/work BINARIES=$TARGET/fuzz/$HOST/release
 [ -x "$TOOLS/bin/cargo-fuzz" ] ||
     cargo install cargo-fuzz --version "$CARGO_FUZZ" --locked --debug --quiet --root "$TOOLS" --target-dir "$TARGET/tools/build"
@@ -61,11 +67,11 @@ TOOLS=$TARGET/tools/cargo-fuzz-$CARGO_FUZZ WORK=$TARGET/fuzz/work BINARIES=$TARG
 (cd fuzz && PATH=$TOOLS/bin:$PATH cargo +nightly fuzz build --target-dir "$TARGET/fuzz")
 rm -rf "$WORK"
 mkdir -p "$WORK"
-export WORK BINARIES SECONDS_EACH
+export WORK BINARIES SECONDS_EACH SEED
 targets=$(grep -l '^fuzz_target!' fuzz/fuzz_targets/*.rs | xargs -n 1 basename -s .rs)
 failed=0
 xargs -n 1 -P 2 "$0" --run <<<"$targets" || failed=1
-if [ "${3:-}" = keep ]; then
+if [ -n "$KEEP" ]; then
     for target in $targets; do keep "$target"; done
 fi
 count=$(wc -w <<<"$targets")

@@ -11,6 +11,7 @@ use qmp::error::Code;
 use qmp::proto::frame::Message;
 use qmp::proto::qmp::{Item, Qmp};
 use qmp::proto::request::Request;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// What a session told, and what became of it.
@@ -54,21 +55,48 @@ fn text(buf: &[u8], message: &Message) -> String {
     String::from_utf8_lossy(&buf[message.value.clone()]).into_owned()
 }
 
-/// Is it JSON to its end, which may be missing? A line of QEMU's form is not looked at more closely if it comes in one piece.
-fn is_json(stream: &[u8]) -> bool {
+/// Does the meaning of this stream not depend on how it was split? It has to be JSON to its end, which may be missing. And
+/// of a peer that greets as QEMU's compact writer does, what begins and ends as its messages do is taken for one when it
+/// comes in one piece: so each line has to be one message, with the members that QEMU gives it and no others.
+fn is_sound(stream: &[u8]) -> bool {
+    let greeting = br#"{"QMP": {"version": {"qemu": {"#;
+    let by_line = stream.windows(greeting.len()).any(|part| part == greeting);
     let mut values = serde_json::Deserializer::from_slice(stream).into_iter::<&RawValue>();
     values.all(|value| value.err().is_none_or(|why| why.is_eof()))
+        && (!by_line || stream.split_inclusive(|b| *b == b'\n').all(|line| !line.ends_with(b"\n") || is_qemus(line)))
 }
 
-/// Does no line end inside a message, or does the peer not greet as QEMU's compact writer does? That one writes a message a
-/// line, and what begins and ends as its replies do is taken for one.
-fn is_by_line(stream: &[u8]) -> bool {
-    let greeting = br#"{"QMP": {"version": {"qemu": {"#;
-    let whole = |line: &[u8]| {
-        let mut values = serde_json::Deserializer::from_slice(line).into_iter::<&RawValue>();
-        !line.ends_with(b"\n") || values.all(|value| value.is_ok())
-    };
-    !stream.windows(greeting.len()).any(|part| part == greeting) || stream.split_inclusive(|b| *b == b'\n').all(whole)
+/// Is this line one message with the members that QEMU gives it, or none?
+fn is_qemus(line: &[u8]) -> bool {
+    let Ok(Members(names)) = serde_json::from_slice(line) else { return line.trim_ascii().is_empty() };
+    match &names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["timestamp", "event"] | ["timestamp", "event", "data"] => true,
+        [one] | [one, "id"] | ["id", one] => ["QMP", "return", "error"].contains(one),
+        _ => false,
+    }
+}
+
+/// The names of an object's members, in their order, each as often as it is there.
+struct Members(Vec<String>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Names;
+        impl<'de> Visitor<'de> for Names {
+            type Value = Members;
+            fn expecting(&self, to: &mut std::fmt::Formatter) -> std::fmt::Result {
+                to.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut names = Vec::new();
+                while let Some((name, _)) = map.next_entry::<String, IgnoredAny>()? {
+                    names.push(name);
+                }
+                Ok(Members(names))
+            }
+        }
+        from.deserialize_map(Names)
+    }
 }
 
 fn play(choice: Choice, stream: &[u8], piece: usize) -> Outcome {
@@ -127,7 +155,7 @@ fuzz_target!(|data: &[u8]| {
     let whole = play(choice, stream, stream.len().max(1));
     let split = play(choice, stream, usize::from(*piece).max(1));
     // Of what is over the limit the pieces decide when it is noticed; and of what is no JSON, whether.
-    if choice.limit() > stream.len() && is_json(stream) && is_by_line(stream) {
+    if choice.limit() > stream.len() && is_sound(stream) {
         assert_eq!(whole, split, "in pieces of {piece}");
     }
 });
