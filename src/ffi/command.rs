@@ -101,7 +101,8 @@ pub unsafe extern "C" fn qmp_monitor_start_with_fds(
     free: qmp_free_cb,
     err: *mut *mut qmp_error,
 ) -> u64 {
-    let user = UserData::new(user_data, free);
+    // SAFETY: the caller's promise (qmp_free_cb).
+    let user = unsafe { UserData::new(user_data, free) };
     enter(err, move || {
         ask(monitor, request, |monitor, request| {
             let receiver = reply_receiver(user, callback)?;

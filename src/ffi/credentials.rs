@@ -28,7 +28,8 @@ pub unsafe extern "C" fn qmp_monitor_set_credentials(
     free: qmp_free_cb,
     err: *mut *mut qmp_error,
 ) -> i32 {
-    let user = UserData::new(user_data, free);
+    // SAFETY: the caller's promise (qmp_free_cb).
+    let user = unsafe { UserData::new(user_data, free) };
     enter(err, move || {
         on(monitor, "credentials", |monitor| {
             let handler = credentials_handler(user, callback)?;

@@ -27,7 +27,8 @@ pub unsafe extern "C" fn qmp_monitor_subscribe(
     free: qmp_free_cb,
     err: *mut *mut qmp_error,
 ) -> u64 {
-    let user = UserData::new(user_data, free);
+    // SAFETY: the caller's promise (qmp_free_cb).
+    let user = unsafe { UserData::new(user_data, free) };
     enter(err, move || {
         on(monitor, "subscribe", |monitor| {
             let handler = event_handler(user, callback)?;

@@ -98,7 +98,8 @@ pub unsafe extern "C" fn qmp_monitor_connect_start(
     free: qmp_free_cb,
     err: *mut *mut qmp_error,
 ) -> i32 {
-    let user = UserData::new(user_data, free);
+    // SAFETY: the caller's promise (qmp_free_cb).
+    let user = unsafe { UserData::new(user_data, free) };
     enter(err, move || {
         on(monitor, "connect", |monitor| {
             let handler = done_handler(user, callback)?;

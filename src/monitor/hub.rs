@@ -21,6 +21,9 @@ use crate::events::own;
 use crate::events::queue::{Filter, Load, Loss, Stream};
 use crate::sys::texts::Texts;
 
+/// What has run leaves room for at most this many callbacks.
+const MANY_JOBS: usize = 1 << 15;
+
 /// All monitors of a reactor and all that waits.
 #[derive(Default)]
 pub struct Hub {
@@ -220,9 +223,14 @@ impl Hub {
         self.batch_texts = std::mem::take(&mut self.texts);
     }
 
-    /// The batch has run: its text buffer is used again.
+    /// The batch has run: its buffers are used again, unless a burst has made them very large.
     pub fn end_batch(&mut self) {
         self.texts.reuse(std::mem::take(&mut self.batch_texts));
+        for jobs in [&mut self.batch, &mut self.answers] {
+            if jobs.capacity() > MANY_JOBS {
+                jobs.shrink_to(MANY_JOBS);
+            }
+        }
     }
 
     /// A callback has panicked: the rest of the batch stands in front of the queue again.

@@ -15,14 +15,14 @@ pub enum Receiver {
     Foreign(Foreign),
 }
 
-/// A callback as it came over the C boundary, kept as it is: a request costs no allocation.
+/// A callback as it came over the C boundary, kept as it is: a request costs no allocation. Only the boundary makes one.
 pub struct Foreign {
     /// Calls it; only what has made this knows the function's type.
-    pub call: fn(&Foreign, &Arc<Monitor>, Result<Text<'_>>),
+    pub(crate) call: fn(&Foreign, &Arc<Monitor>, Result<Text<'_>>),
     /// The function.
-    pub function: Function,
+    pub(crate) function: Function,
     /// What it is called with.
-    pub user: UserData,
+    pub(crate) user: UserData,
 }
 
 /// A C function of any type.

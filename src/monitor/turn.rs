@@ -237,7 +237,12 @@ impl Reactor {
     /// Runs the first answers of the batch, those of one monitor. Tells how many callbacks that were.
     fn run_answers<'a>(&'a self, mut shared: Guard<'a>) -> (Guard<'a>, usize) {
         let (port, mut answers) = shared.hub.take_answers(AT_ONCE);
-        let Some(handle) = shared.hub.mons.get(port).and_then(|mon| mon.handle.upgrade()) else { return (shared, 0) };
+        let Some(handle) = shared.hub.mons.get(port).and_then(|mon| mon.handle.upgrade()) else {
+            // Dropped rather than freed: nobody is called. What goes belongs to the application, and may take its time.
+            drop(shared);
+            callback(|| drop(answers));
+            return (self.lock_to_end(), 0);
+        };
         let handle = &handle;
         let mut ran = 0;
         self.halt.store(false, Ordering::Relaxed);

@@ -15,7 +15,11 @@ unsafe impl Sync for UserData {}
 
 impl UserData {
     /// What the application gave.
-    pub fn new(data: *mut c_void, free: Option<unsafe extern "C" fn(user_data: *mut c_void)>) -> Self {
+    ///
+    /// # Safety
+    ///
+    /// `free` may be called with `data`, once, in any thread.
+    pub unsafe fn new(data: *mut c_void, free: Option<unsafe extern "C" fn(user_data: *mut c_void)>) -> Self {
         UserData { data, free }
     }
 
