@@ -42,7 +42,9 @@ impl Reactor {
 
     /// Ends a turn: the one that runs, or the next. Any thread may call it, and a signal handler too.
     pub fn wake(&self) {
-        self.wake.store(true, Ordering::Release);
+        // To read and write in one step keeps the look at the waker behind it, as the turn's own step keeps its look at
+        // this behind the making of the waker: one of the two sees the other.
+        self.wake.swap(true, Ordering::AcqRel);
         if let Some(waker) = self.waker.get() {
             waker.ring();
         }
@@ -279,10 +281,8 @@ impl Reactor {
             entry.handler = Some(handler);
             return (shared, ran);
         }
-        // Unsubscribed meanwhile, or freed: this was its last call.
-        drop(shared);
-        callback(|| drop(handler));
-        (self.lock_to_end(), ran)
+        // Unsubscribed meanwhile, or freed: this was its last call. Who frees the monitor waits for this, too.
+        (self.unlocked(shared, handle.key(), || drop(handler)), ran)
     }
 
     fn run_loss<'a>(
