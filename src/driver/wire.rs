@@ -34,6 +34,8 @@ pub struct Wire {
     /// The last round left something unread.
     unfinished: bool,
     is_unix: bool,
+    /// The other side has ended the stream: it is read to its end, however many rounds that takes.
+    ending: bool,
 }
 
 enum Stage {
@@ -95,6 +97,7 @@ impl Wire {
             broken: false,
             unfinished: false,
             is_unix: false,
+            ending: false,
         }
     }
 
@@ -208,8 +211,9 @@ impl Wire {
         mut digest: impl FnMut(&mut Vec<u8>) -> Result<()>,
     ) -> std::result::Result<(), Stop> {
         self.unfinished = false;
+        self.ending |= to_the_end;
         inbox::open(&mut self.held, &mut io.scratch);
-        let result = self.read_into(&mut io.scratch, to_the_end || self.broken, &mut digest);
+        let result = self.read_into(&mut io.scratch, self.ending || self.broken, &mut digest);
         inbox::close(&mut self.held, &mut io.scratch);
         if self.unfinished {
             io.again();
