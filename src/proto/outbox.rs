@@ -4,6 +4,9 @@ use super::queue::Queue;
 
 /// An outbox whose buffer grew beyond this gives it back when it has run empty.
 const KEEP: usize = 4096;
+/// What is written goes from the front once it is this much and the larger part: an outbox that never runs empty must
+/// not keep it all.
+const MOVE: usize = 64 * 1024;
 
 /// Bytes on their way to the wire. `F` is what may go with a command: to this layer it is opaque.
 #[derive(Debug)]
@@ -105,6 +108,9 @@ impl<F> Outbox<F> {
             if self.bytes.capacity() > KEEP {
                 self.bytes = Vec::new();
             }
+        } else if self.sent >= MOVE && self.sent >= self.len() {
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
         }
     }
 
@@ -169,6 +175,22 @@ mod tests {
         other.borrow_buffer(&mut spare);
         other.push(None, text(b"two"));
         assert_eq!((other.next(), spare.capacity()), (Some((&b"two"[..], None)), 0));
+    }
+
+    #[test]
+    fn what_is_written_does_not_stay_while_more_comes() {
+        let mut out = Outbox::<()>::new();
+        out.push(None, text(b"begin"));
+        for _ in 0..100_000 {
+            out.push(None, text(b"one more"));
+            out.wrote(8);
+        }
+        assert_eq!((out.len(), out.next()), (5, Some((&b" more"[..], None))));
+        assert!(out.bytes.capacity() < 4 * MOVE, "{} bytes are kept", out.bytes.capacity());
+        let last = out.push(None, text(b"last"));
+        assert!(!out.has_begun(last));
+        out.take_back(last);
+        assert_eq!(out.len(), 5);
     }
 
     #[test]
