@@ -3,15 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::Reactor;
 use super::call::{Asked, Waiter};
 use super::shared::{Guard, Shared, Sleep, system};
+use super::{Reactor, SHARED_EVENTS};
 use crate::error::{Code, Delivery, Error, Result};
 use crate::reactor::Driver;
 
-/// After so many rounds in a row that could not read everything, deadlines count even so: a flood on one link must not
-/// keep them all from passing.
-const PATIENCE: u32 = 16;
+/// After so many rounds in a row that could not read everything, and as many as it takes to come round all links,
+/// deadlines count even so: a flood on one link must not keep them all from passing.
+const PATIENCE: usize = 16;
 
 /// What a blocked thread waits for besides the lead.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,7 @@ impl Reactor {
         let mut seat = None;
         // How long there is is known from when the deadline was set; after a wait it is asked for again.
         let mut known = deadline.map(|deadline| deadline.left);
+        let mut last_rounds = 0;
         let deadline = deadline.map(|deadline| deadline.at);
         {
             // What this thread's callback put aside has to go out before it waits for what comes of it.
@@ -52,7 +53,8 @@ impl Reactor {
             if shared.lead.is_some() {
                 let until = until.map_or(Until::Forever, |(at, left)| Until::At(at, left));
                 shared = self.round(shared, if late { Until::Now } else { until }, false)?;
-                if late {
+                last_rounds += usize::from(late);
+                if late && (!shared.core.may_have_more() || last_rounds > shared.patience()) {
                     // What arrived in time is in by now.
                     break ready(&mut shared);
                 }
@@ -124,9 +126,7 @@ impl Reactor {
         }
         shared.lead = Some(lead);
         waited.map_err(|why| system("waiting for I/O failed", &why))?;
-        if first.is_some() {
-            self.expire(&mut shared);
-        }
+        self.expire(&mut shared);
         self.settle(&mut shared);
         Ok(shared)
     }
@@ -134,7 +134,7 @@ impl Reactor {
     /// Ends what is overdue, unless something that arrived in time may still be unread.
     fn expire(&self, shared: &mut Shared) {
         let Some(first) = shared.first_deadline() else { return };
-        if shared.core.has_unfinished() && shared.unfinished_rounds < PATIENCE {
+        if shared.core.may_have_more() && shared.unfinished_rounds < shared.patience() {
             shared.unfinished_rounds += 1;
             return;
         }
@@ -152,6 +152,11 @@ impl Reactor {
 }
 
 impl Shared {
+    /// How many rounds in a row deadlines are patient.
+    fn patience(&self) -> usize {
+        PATIENCE + self.core.len() / SHARED_EVENTS
+    }
+
     /// Ends a call that nobody answered: its deadline has come, or it was cancelled.
     pub(super) fn give_up(&mut self, call: u32, code: Code) {
         if let Some(error) = self.forget(call, code) {

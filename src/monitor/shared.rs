@@ -54,7 +54,7 @@ pub(super) struct Shared {
     /// The last checked request.
     pub memo: Memo,
     /// Rounds in a row that left something unread.
-    pub unfinished_rounds: u32,
+    pub unfinished_rounds: usize,
     watch: Option<Watch>,
     armed: Option<Instant>,
 }

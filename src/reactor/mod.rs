@@ -135,6 +135,8 @@ pub struct Core<D> {
     io: Io,
     timers: Timers,
     again: VecDeque<usize>,
+    /// The last wait brought as much as it could: there may be more.
+    crowded: bool,
     flush: Vec<usize>,
     expecting: bool,
     generation: usize,
@@ -171,6 +173,7 @@ impl<D> Core<D> {
             io,
             timers: Timers::default(),
             again: VecDeque::new(),
+            crowded: false,
             flush: Vec::new(),
             expecting: false,
             generation: 0,
@@ -194,6 +197,16 @@ impl<D> Core<D> {
         let entry = self.entries.try_remove(key)?;
         self.timers.change(key, entry.deadline, None);
         Some(entry.driver)
+    }
+
+    /// How many drivers there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// A look at a driver.
@@ -247,12 +260,15 @@ impl<D> Core<D> {
     {
         // Those that ask to go on while this round runs have their turn in the next.
         let unfinished = self.again.len();
+        let mut events = 0;
         for event in lead.events() {
+            events += 1;
             let Token(token) = event.token();
             let (key, source) = (token & INDEX_MASK, token >> INDEX_BITS & (SOURCES - 1));
             let generation = token >> (INDEX_BITS + SOURCE_BITS);
             self.with_of(key, Some(generation), |driver, io| driver.ready(Ready::of(source, event), io, sink));
         }
+        self.crowded = events == lead.events().capacity();
         lead.clear();
         for _ in 0..unfinished {
             let Some(key) = self.again.pop_front() else { break };
@@ -303,6 +319,11 @@ impl<D> Core<D> {
     /// Is some driver not done, so that the next wait must not sleep?
     pub fn has_unfinished(&self) -> bool {
         !self.again.is_empty()
+    }
+
+    /// May something that has arrived be unread, after the last round?
+    pub fn may_have_more(&self) -> bool {
+        self.crowded || self.has_unfinished()
     }
 
     /// Has a driver asked to be heard at once, since the last time?
