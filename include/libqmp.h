@@ -49,7 +49,8 @@
  * are bounded: what does not fit is dropped and told in its place as LIBQMP_EVENTS_LOST, {"count": N} (no count where
  * nobody knows). LIBQMP_CONNECTED and LIBQMP_DISCONNECTED, {"reason": "..."}, tell links come and go;
  * LIBQMP_DOMAIN_STARTED and LIBQMP_DOMAIN_STOPPED, with a reason too, tell it of domains under libvirt. A command's events
- * come before its reply on a socket; do not rely on it elsewhere: subscribe, run, then wait with a deadline.
+ * come before its reply on a socket; do not rely on it elsewhere: subscribe, run, then wait with a deadline. An event to
+ * which a peer gives a name that begins with LIBQMP_ is not passed on: it counts as lost.
  *
  * A monitor is new, connecting, connected, disconnected, connecting ... Nothing reconnects by itself: after a loss every
  * request is DISCONNECTED until you connect again. Options, subscriptions and streams stay.

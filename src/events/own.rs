@@ -14,11 +14,11 @@ pub const DOMAIN_STARTED: &str = "LIBQMP_DOMAIN_STARTED";
 /// The domain is shut off; `data.reason` is libvirt's word for why.
 pub const DOMAIN_STOPPED: &str = "LIBQMP_DOMAIN_STOPPED";
 
-/// What the names of all of them begin with: these pass every filter and always have room.
+/// What the names of all of them begin with, and no peer's may.
 const PREFIX: &[u8] = b"LIBQMP_";
 
-/// Is this the name of one of ours?
-pub fn is_own(name: &[u8]) -> bool {
+/// Could this name be that of one of ours?
+pub fn is_reserved(name: &[u8]) -> bool {
     name.starts_with(PREFIX)
 }
 

@@ -18,7 +18,7 @@ impl Filter {
 
     /// Does an event of this name pass?
     pub fn passes(&self, name: &[u8]) -> bool {
-        self.0.as_deref().is_none_or(|wanted| wanted.as_bytes() == name || own::is_own(name))
+        self.0.as_deref().is_none_or(|wanted| wanted.as_bytes() == name)
     }
 }
 
@@ -112,12 +112,13 @@ impl Stream {
         Stream { monitor, filter, items, load: Load::default(), seats: Vec::new(), fd: None, closed: false }
     }
 
-    /// Puts an event at the end, if it is wanted; or the fact that it did not fit. Tells whether anything was put.
-    pub fn push(&mut self, name: &[u8], json: &[u8], bounds: Bounds) -> bool {
-        if self.closed || !self.filter.passes(name) {
+    /// Puts an event at the end, if it is wanted; or the fact that it did not fit. `own`: it is one of ours, which is always
+    /// wanted and always fits. Tells whether anything was put.
+    pub fn push(&mut self, name: &[u8], json: &[u8], own: bool, bounds: Bounds) -> bool {
+        if self.closed || !(own || self.filter.passes(name)) {
             return false;
         }
-        if own::is_own(name) {
+        if own {
             self.items.push_back(Item::Event(Buffer::concat(&[json]), false));
         } else if self.load.admit(json.len(), bounds) {
             self.items.push_back(Item::Event(Buffer::concat(&[json]), true));
@@ -170,26 +171,29 @@ mod tests {
         let bounds = Bounds { events: 2, bytes: 100 };
         let mut stream = Stream::new(0, Filter::new(None));
         for json in ["one", "two", "three", "four"] {
-            assert!(stream.push(b"E", json.as_bytes(), bounds));
+            assert!(stream.push(b"E", json.as_bytes(), false, bounds));
         }
-        assert!(stream.push(b"LIBQMP_CONNECTED", b"own", bounds));
-        stream.push(b"E", b"five", bounds);
+        assert!(stream.push(b"LIBQMP_CONNECTED", b"own", true, bounds));
+        stream.push(b"E", b"five", false, bounds);
         assert_eq!(text(&mut stream), "one");
-        stream.push(b"E", b"six", bounds);
+        stream.push(b"E", b"six", false, bounds);
         assert_eq!(text(&mut stream), "two");
         assert!(text(&mut stream).contains(r#""count":2"#));
         assert_eq!(text(&mut stream), "own");
         assert!(text(&mut stream).contains(r#""count":1"#));
         assert_eq!(text(&mut stream), "six");
         assert!(stream.take().is_none());
-        assert!(!stream.push(b"E", &[b'x'; 101], bounds) || text(&mut stream).contains(r#""count":1"#));
+        assert!(!stream.push(b"E", &[b'x'; 101], false, bounds) || text(&mut stream).contains(r#""count":1"#));
     }
 
     #[test]
     fn filters_let_our_own_events_pass() {
         let filter = Filter::new(Some("STOP"));
-        assert!(filter.passes(b"STOP") && filter.passes(b"LIBQMP_DISCONNECTED") && !filter.passes(b"STO"));
+        assert!(filter.passes(b"STOP") && !filter.passes(b"LIBQMP_DISCONNECTED") && !filter.passes(b"STO"));
         assert!(Filter::new(None).passes(b"anything"));
+        let (mut stream, bounds) = (Stream::new(0, filter), Bounds { events: 1, bytes: 100 });
+        assert!(stream.push(b"LIBQMP_CONNECTED", b"own", true, bounds));
+        assert!(!stream.push(b"LIBQMP_CONNECTED", b"a peer's", false, bounds));
     }
 
     #[test]

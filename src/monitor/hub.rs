@@ -193,7 +193,51 @@ impl Hub {
     /// Tells an event of our own to everybody who subscribed.
     fn tell(&mut self, port: usize, name: &str, json: impl FnOnce() -> Vec<u8>) {
         if self.mons.get(port).is_some_and(|mon| !mon.subs.is_empty() || !mon.streams().is_empty()) {
-            self.event(port, name.as_bytes(), &json());
+            self.spread_own(port, name, &json());
+        }
+    }
+
+    #[inline(never)]
+    fn spread_own(&mut self, port: usize, name: &str, json: &[u8]) {
+        self.spread(port, name.as_bytes(), json, true);
+    }
+
+    /// Puts an event where it is wanted. `own`: it is one of ours, which is always wanted and always has room.
+    #[inline(always)]
+    fn spread(&mut self, port: usize, name: &[u8], json: &[u8], own: bool) {
+        let Some(mon) = self.mons.get_mut(port).filter(|mon| !mon.freed) else { return };
+        let bounds = mon.options.bounds;
+        let counts = !own;
+        let mut place = None;
+        for sub in mon.subs.iter_mut().filter(|sub| own || sub.filter.passes(name)) {
+            if counts && !sub.load.admit(json.len(), bounds) {
+                if sub.lose(Loss::new(Some(1))) {
+                    self.queue.push_back(Job::Lost { mon: port, sub: sub.id });
+                }
+                continue;
+            }
+            sub.losing = false;
+            // All subscriptions find the one text.
+            let Some(at) = place.or_else(|| self.texts.push(name, [json], usize::MAX)) else { continue };
+            place = Some(at);
+            let behind = self.texts.end();
+            match self.queue.back_mut() {
+                Some(Job::Events { mon, sub: other, counts: same, end, count, .. })
+                    if *end == at && *other == sub.id && *mon == port && *same == counts =>
+                {
+                    *end = behind;
+                    *count += 1;
+                }
+                _ => self.queue.push_back(Job::Events { mon: port, sub: sub.id, counts, at, end: behind, count: 1 }),
+            }
+        }
+        for &key in mon.streams() {
+            let Some(stream) = self.streams.get_mut(key) else { continue };
+            if stream.push(name, json, own, bounds) {
+                show(stream, mon.state);
+                stream.seats.iter().for_each(|seat| self.seats.notify(*seat));
+                self.disturb = true;
+            }
         }
     }
 
@@ -330,41 +374,11 @@ impl Sink for Hub {
     }
 
     fn event(&mut self, port: usize, name: &[u8], json: &[u8]) {
-        let Some(mon) = self.mons.get_mut(port).filter(|mon| !mon.freed) else { return };
-        let bounds = mon.options.bounds;
-        // Our own have room always.
-        let counts = !own::is_own(name);
-        let mut place = None;
-        for sub in mon.subs.iter_mut().filter(|sub| !counts || sub.filter.passes(name)) {
-            if counts && !sub.load.admit(json.len(), bounds) {
-                if sub.lose(Loss::new(Some(1))) {
-                    self.queue.push_back(Job::Lost { mon: port, sub: sub.id });
-                }
-                continue;
-            }
-            sub.losing = false;
-            // All subscriptions find the one text.
-            let Some(at) = place.or_else(|| self.texts.push(name, [json], usize::MAX)) else { continue };
-            place = Some(at);
-            let behind = self.texts.end();
-            match self.queue.back_mut() {
-                Some(Job::Events { mon, sub: other, counts: same, end, count, .. })
-                    if *end == at && *other == sub.id && *mon == port && *same == counts =>
-                {
-                    *end = behind;
-                    *count += 1;
-                }
-                _ => self.queue.push_back(Job::Events { mon: port, sub: sub.id, counts, at, end: behind, count: 1 }),
-            }
+        if own::is_reserved(name) {
+            // Nobody is told by a peer what only we can know.
+            return self.events_lost(port, Some(1));
         }
-        for &key in mon.streams() {
-            let Some(stream) = self.streams.get_mut(key) else { continue };
-            if stream.push(name, json, bounds) {
-                show(stream, mon.state);
-                stream.seats.iter().for_each(|seat| self.seats.notify(*seat));
-                self.disturb = true;
-            }
-        }
+        self.spread(port, name, json, false);
     }
 
     fn events_lost(&mut self, port: usize, count: Option<u64>) {
