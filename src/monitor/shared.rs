@@ -193,10 +193,14 @@ impl Reactor {
 
     /// Ends the leader's sleep.
     pub(super) fn interrupt(&self, shared: &mut Shared) {
-        // Asked for once is enough: the next sleep sets it anew.
-        shared.asleep = None;
-        if let Ok(waker) = self.waker(shared) {
-            waker.ring();
+        match self.waker(shared) {
+            Ok(waker) => {
+                // Asked for once is enough: the next sleep sets it anew.
+                shared.asleep = None;
+                waker.ring();
+            }
+            // Without a free descriptor there is no bell: whoever comes next tries again.
+            Err(_) => shared.hub.disturb = true,
         }
     }
 
