@@ -178,9 +178,7 @@ impl<F> Qmp<F> {
 
     /// Gives up a request: its late reply will be dropped. Tells how far it got.
     pub fn forget(&mut self, call: u32) -> Delivery {
-        let queued = self.queue.iter().position(|queued| queued.call == call);
-        if let Some(at) = queued {
-            self.queue.remove(at);
+        if self.queue.take_one(|queued| queued.call == call).is_some() {
             self.refill();
             return Delivery::NotSent;
         }

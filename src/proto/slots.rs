@@ -146,7 +146,7 @@ impl Slots {
 
     /// The command that lay there was taken back: those behind it have moved up.
     pub fn move_up(&mut self, from: Span) {
-        for slot in self.slots.iter_mut().filter(|slot| slot.span.start > from.start) {
+        for slot in self.slots.iter_mut().rev().take_while(|slot| slot.span.start > from.start) {
             slot.span.start = slot.span.start.saturating_sub(from.len as u64);
         }
     }
@@ -225,7 +225,7 @@ impl Line {
         self.first.iter().chain(self.rest.iter())
     }
 
-    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+    fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut Slot> {
         self.first.iter_mut().chain(self.rest.iter_mut())
     }
 
