@@ -32,7 +32,10 @@ impl Memo {
             (Text::Whole(text), None) => self.text == text,
             (Text::Command(command, arguments), Some(split)) => {
                 let (own_command, own_arguments) = self.text.split_at_checked(split)?;
-                own_command == command.as_bytes() && own_arguments == arguments.unwrap_or_default()
+                // Empty arguments are not the same as none: they are never valid.
+                own_command == command.as_bytes()
+                    && own_arguments == arguments.unwrap_or_default()
+                    && arguments.is_none_or(|arguments| !arguments.is_empty())
             }
             _ => false,
         };
@@ -43,7 +46,6 @@ impl Memo {
     pub fn put(&mut self, text: Text<'_>, request: &Arc<Request>) {
         let (head, tail, split) = match text {
             Text::Whole(text) => (text, &[][..], None),
-            // Without arguments and with empty arguments are not the same: the latter are never valid.
             Text::Command(command, arguments) => {
                 (command.as_bytes(), arguments.unwrap_or_default(), Some(command.len()))
             }
@@ -55,5 +57,24 @@ impl Memo {
             self.split = split;
             self.request = Some(Arc::clone(request));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_otherwise_is_not_the_same() {
+        let mut memo = Memo::default();
+        let request = Arc::new(Request::execute("x", None, 100).unwrap());
+        memo.put(Text::Command("x", None), &request);
+        assert!(memo.get(Text::Command("x", None)).is_some());
+        let others = [Text::Command("x", Some(b"")), Text::Command("", Some(b"x")), Text::Whole(b"x")];
+        assert!(others.into_iter().all(|other| memo.get(other).is_none()));
+        let request = Arc::new(Request::execute("x", Some(b"{}"), 100).unwrap());
+        memo.put(Text::Command("x", Some(b"{}")), &request);
+        assert!(memo.get(Text::Command("x", Some(b"{}"))).is_some());
+        assert!(memo.get(Text::Command("x", None)).is_none());
     }
 }

@@ -13,8 +13,12 @@ const EXEC_OOB: usize = 1;
 const ARGUMENTS: usize = 2;
 const ID: usize = 3;
 
-/// QEMU's limit on what it reads (qobject/json-streamer.c).
+/// QEMU's limits on what it reads (qobject/json-streamer.c).
 const MAX_TOKENS: usize = 2 << 20;
+const MAX_BYTES: usize = 64 << 20;
+/// What an id of ours adds: `,"id":` and the longest number.
+const ID_TOKENS: usize = 4;
+const ID_BYTES: usize = 32;
 
 /// A checked request.
 #[derive(Debug)]
@@ -57,11 +61,21 @@ impl Request {
             }
         }
         let id = scanner.member(ID);
+        // The caller's id gives way to ours.
+        let tokens = scanner.tokens().saturating_add(if id.is_some() { 0 } else { ID_TOKENS });
+        if tokens > MAX_TOKENS {
+            return Err(invalid(format!("the request has {tokens} tokens with its id, QEMU reads {MAX_TOKENS}")));
+        }
         let mut body = Vec::with_capacity(text.len());
         let cut = id.map_or(0..0, |member| member.cut.clone());
         minify(text.get(..cut.start).unwrap_or_default(), &mut body);
         minify(text.get(cut.end..).unwrap_or_default(), &mut body);
         body.pop();
+        let bytes = body.len().saturating_add(ID_BYTES);
+        if bytes > MAX_BYTES {
+            let text = format!("the request has {bytes} bytes with its id, QEMU reads {MAX_BYTES}");
+            return Err(Error::new(Code::Limit, text));
+        }
         let id = id.and_then(|member| text.get(member.value.clone())).map(<[u8]>::to_vec);
         Ok(Request { body, id, command: name.into(), out_of_band })
     }
@@ -120,9 +134,6 @@ fn one_object(text: &[u8], what: &str) -> Result<Scanner> {
     if let Some(extra) = rest.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
         let at = scanner.position().wrapping_add(extra);
         return Err(invalid(format!("the {what} goes on behind the JSON object (at byte {at}), expected one object")));
-    }
-    if scanner.tokens() > MAX_TOKENS {
-        return Err(invalid(format!("the {what} has {} tokens, QEMU reads {MAX_TOKENS}", scanner.tokens())));
     }
     no_key_twice(text, &scanner, what)?;
     Ok(scanner)

@@ -77,6 +77,15 @@ fn limits_are_qemus() {
     assert!(Request::parse(nested(200_000).as_bytes(), LIMIT).is_err());
     let many = format!("{{\"execute\":\"x\",\"id\":[{}0]}}", "0,".repeat(1 << 20));
     assert!(Request::parse(many.as_bytes(), 64 << 20).unwrap_err().to_string().contains("tokens"));
+    // The id that is added counts: 18 tokens, and two for each number but one for the last.
+    let numbers = |count| format!("{{\"execute\":\"x\",\"arguments\":{{\"a\":[{}0]}}}}", "0,".repeat(count - 1));
+    assert!(Request::parse(numbers(1_048_567).as_bytes(), 64 << 20).is_ok());
+    assert!(
+        Request::parse(numbers(1_048_568).as_bytes(), 64 << 20).unwrap_err().to_string().contains("2097153 tokens")
+    );
+    let long = format!("{{\"execute\":\"{}\"}}", "x".repeat((64 << 20) - 16));
+    let error = Request::parse(long.as_bytes(), 128 << 20).unwrap_err();
+    assert!(error.code() == Code::Limit && error.to_string().contains("67108864"), "{error}");
 }
 
 #[test]
