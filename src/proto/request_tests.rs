@@ -78,7 +78,7 @@ fn limits_are_qemus() {
     let many = format!("{{\"execute\":\"x\",\"id\":[{}0]}}", "0,".repeat(1 << 20));
     assert!(Request::parse(many.as_bytes(), 64 << 20).unwrap_err().to_string().contains("tokens"));
     // The id that is added counts: 18 tokens, and two for each number but one for the last.
-    let numbers = |count| format!("{{\"execute\":\"x\",\"arguments\":{{\"a\":[{}0]}}}}", "0,".repeat(count - 1));
+    let numbers = |count: usize| format!("{{\"execute\":\"x\",\"arguments\":{{\"a\":[{}0]}}}}", "0,".repeat(count - 1));
     assert!(Request::parse(numbers(1_048_567).as_bytes(), 64 << 20).is_ok());
     assert!(
         Request::parse(numbers(1_048_568).as_bytes(), 64 << 20).unwrap_err().to_string().contains("2097153 tokens")
