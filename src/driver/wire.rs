@@ -257,9 +257,17 @@ impl Wire {
 
     /// Writes what the socket takes.
     pub fn flush(&mut self, out: &mut Outbox<Fds>, io: &mut Io) -> Result<()> {
-        let Stage::Open(socket) = &self.stage else { return Ok(()) };
+        if self.try_flush(out, io)?.is_some() {
+            self.broken(io);
+        }
+        Ok(())
+    }
+
+    /// The same. Tells why the kernel does not pass on the descriptors that go next: that is no fault of the connection.
+    pub fn try_flush(&mut self, out: &mut Outbox<Fds>, io: &mut Io) -> Result<Option<io::Error>> {
+        let Stage::Open(socket) = &self.stage else { return Ok(None) };
         if self.broken {
-            return Ok(());
+            return Ok(None);
         }
         let wrote = loop {
             let Some((bytes, fds)) = out.next() else { break Ok(()) };
@@ -275,6 +283,7 @@ impl Wire {
                     }
                 }
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                Err(why) if fds.is_some() && !is_of_connection(&why) => return Ok(Some(why)),
                 Err(why) => break Err(why),
             }
         };
@@ -282,10 +291,8 @@ impl Wire {
             Ok(()) => false,
             Err(why) if why.kind() == ErrorKind::WouldBlock => true,
             Err(_) => {
-                // The peer is gone; what it said before is still to be read, and tells more than this error.
-                self.broken = true;
-                io.again();
-                return Ok(());
+                self.broken(io);
+                return Ok(None);
             }
         };
         if blocked != self.blocked {
@@ -293,7 +300,13 @@ impl Wire {
             let interest = if blocked { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
             io.reregister(socket.as_raw_fd(), self.source.into(), interest).map_err(|why| cannot_watch(&why))?;
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// The peer is gone; what it said before is still to be read, and tells more than the error of writing.
+    fn broken(&mut self, io: &mut Io) {
+        self.broken = true;
+        io.again();
     }
 
     /// Does the socket take no more for now?
@@ -381,6 +394,15 @@ impl Wire {
     fn watch(&self, fd: i32, interest: Interest, io: &mut Io) -> Result<()> {
         io.register(fd, self.source.into(), interest).map_err(|why| cannot_watch(&why))
     }
+}
+
+/// Does this error of writing tell of the connection, rather than of what was to be written?
+fn is_of_connection(why: &io::Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, NotConnected, WouldBlock};
+    matches!(
+        why.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionRefused | ConnectionReset | NotConnected | WouldBlock
+    )
 }
 
 fn cannot_watch(why: &io::Error) -> Error {

@@ -114,6 +114,11 @@ impl<F> Outbox<F> {
         }
     }
 
+    /// Where the first command with an attachment begins that is not written.
+    pub fn first_attached(&self) -> Option<u64> {
+        self.attached.front().map(|first| first.start)
+    }
+
     /// Has any byte of this command been written?
     pub fn has_begun(&self, span: Span) -> bool {
         span.start < self.written

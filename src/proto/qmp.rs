@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::frame::{Framer, Id, Kind, Message, Step, TooLarge};
 use super::greeting::Greeting;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Span};
 use super::queue::Queue;
 use super::request::Request;
 use super::slots::{Owner, Slots, Way};
@@ -187,11 +187,22 @@ impl<F> Qmp<F> {
             self.slots.forget(id);
             return Delivery::Unknown;
         }
+        self.take_back(id, span);
+        Delivery::NotSent
+    }
+
+    /// Takes back the first command with an attachment, of which nothing is written. Tells whose it is.
+    pub fn take_back_attached(&mut self) -> Option<u32> {
+        let (id, span, call) = self.slots.find_at(self.out.first_attached()?)?;
+        self.take_back(id, span);
+        Some(call)
+    }
+
+    fn take_back(&mut self, id: u64, span: Span) {
         self.out.take_back(span);
         self.slots.release(id);
         self.slots.move_up(span);
         self.refill();
-        Delivery::NotSent
     }
 
     /// The session is over: every call that still waited, in order, with how far it got.

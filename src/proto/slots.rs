@@ -134,6 +134,12 @@ impl Slots {
         Some((slot.id.into(), slot.span))
     }
 
+    /// The id and the place of the command that begins there on the wire, and the call that waits for it.
+    pub fn find_at(&self, start: u64) -> Option<(u64, Span, u32)> {
+        let slot = self.slots.iter().find(|slot| slot.span.start == start)?;
+        Some((slot.id.into(), slot.span, slot.owner.call))
+    }
+
     /// Nobody waits for this id's reply any more; the id stays taken until it comes.
     pub fn forget(&mut self, id: u64) {
         let place = self.place(id);
