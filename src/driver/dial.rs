@@ -236,7 +236,14 @@ fn dial(address: &Address) -> io::Result<Attempt> {
 pub struct Listener {
     socket: OwnedFd,
     /// The path that binding made, to be removed again.
-    path: Option<Box<Path>>,
+    path: Option<Made>,
+}
+
+/// A socket file that was made, and which one it is.
+#[derive(Debug)]
+struct Made {
+    path: Box<Path>,
+    file: Option<(u64, u64)>,
 }
 
 impl Listener {
@@ -273,9 +280,9 @@ impl AsRawFd for Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            // Whether it is still there is no concern of ours.
-            let _ = std::fs::remove_file(path);
+        // Somebody else may have put his own there meanwhile.
+        if let Some(made) = self.path.as_ref().filter(|made| made.file.is_some() && made.file == file_at(&made.path)) {
+            let _ = std::fs::remove_file(&made.path);
         }
     }
 }
@@ -292,11 +299,18 @@ fn bind(address: &Address) -> io::Result<Listener> {
                 }
                 other => other,
             };
-            (OwnedFd::from(bound?), path.map(Box::from))
+            let bound = OwnedFd::from(bound?);
+            (bound, path.map(|path| Made { path: path.into(), file: file_at(path) }))
         }
     };
     sys::set_nonblocking(socket.as_fd())?;
     Ok(Listener { socket, path })
+}
+
+/// Which file is there, by its device and its number.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// A socket file that nobody listens at any more. Anything else at the path is not ours to remove.
