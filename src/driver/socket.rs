@@ -176,7 +176,16 @@ impl Socket {
             Ok(()) if !self.qmp.outbox().is_empty() && !self.wire.is_blocked() => self.flush(io, sink),
             Ok(()) => {}
             Err(Stop::Failed(why)) => self.lose(why, io, sink),
-            Err(Stop::Ended(why)) => self.lose(self.end_of_stream(why.as_ref()), io, sink),
+            Err(Stop::Ended(why)) => self.ended(why.as_ref(), io, sink),
+        }
+    }
+
+    fn ended<S: Sink>(&mut self, why: Option<&io::Error>, io: &mut Io, sink: &mut S) {
+        let again = if self.qmp.is_fresh() { self.wire.listen_again(io) } else { Ok(false) };
+        match again {
+            Ok(true) => {}
+            Ok(false) => self.lose(self.end_of_stream(why), io, sink),
+            Err(why) => self.lose(why, io, sink),
         }
     }
 
@@ -192,6 +201,7 @@ impl Socket {
             digest(qmp, port, buf, sink)
         });
         if self.qmp.phase() != Phase::Greeting {
+            self.wire.stop_listening();
             io.greeting = self.qmp.compact_greeting().map(Arc::clone).or_else(|| io.greeting.take());
         }
         read

@@ -3,7 +3,7 @@
 //! It knows no protocol. Its driver says what to do with the bytes, and tells the application what came of it.
 
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use mio::Interest;
@@ -48,6 +48,8 @@ enum Stage {
     /// Between two attempts.
     Pause(Box<Way>),
     Listen(Box<Listener>),
+    /// Somebody has dialled in. The listener is kept until it is clear that it is the one who is waited for.
+    Dialled(Box<(OwnedFd, Listener)>),
     Open(OwnedFd),
     Closed,
 }
@@ -103,7 +105,7 @@ impl Wire {
 
     /// Is there a connection?
     pub fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Open(_))
+        self.socket().is_some()
     }
 
     /// Is it a UNIX socket, which can carry descriptors?
@@ -149,12 +151,60 @@ impl Wire {
                 }
                 Err(found) => self.dial(Dialer::new(found?), io),
             },
-            Place::Listen(addresses) => {
-                let listener = Listener::bind(&addresses)?;
-                self.watch(listener.as_raw_fd(), Interest::READABLE, io)?;
-                self.stage = Stage::Listen(Box::new(listener));
-                Ok(())
+            Place::Listen(addresses) => self.listen(Box::new(Listener::bind(&addresses)?), io),
+        }
+    }
+
+    fn listen(&mut self, listener: Box<Listener>, io: &mut Io) -> Result<()> {
+        self.watch(listener.as_raw_fd(), Interest::READABLE, io)?;
+        self.stage = Stage::Listen(listener);
+        Ok(())
+    }
+
+    fn dialled(&mut self, socket: OwnedFd, io: &mut Io) -> Result<()> {
+        let Stage::Listen(listener) = std::mem::replace(&mut self.stage, Stage::Closed) else { return Ok(()) };
+        let _ = io.deregister(listener.as_raw_fd());
+        self.open(socket, io)?;
+        if let Stage::Open(socket) = std::mem::replace(&mut self.stage, Stage::Closed) {
+            self.stage = Stage::Dialled(Box::new((socket, *listener)));
+        }
+        Ok(())
+    }
+
+    /// Whoever dialled in has gone without a word: somebody who looked whether this port is open, or whether this socket
+    /// is in use. Waits for the next one. False: nobody was waited for.
+    pub fn listen_again(&mut self, io: &mut Io) -> Result<bool> {
+        let Some((socket, listener)) = self.take_dialled() else { return Ok(false) };
+        let _ = io.deregister(socket.as_raw_fd());
+        (self.blocked, self.broken, self.unfinished, self.ending) = (false, false, false, false);
+        self.listen(Box::new(listener), io)?;
+        Ok(true)
+    }
+
+    /// Who dialled in is the one who was waited for.
+    pub fn stop_listening(&mut self) {
+        if let Some((socket, _)) = self.take_dialled() {
+            self.stage = Stage::Open(socket);
+        }
+    }
+
+    fn take_dialled(&mut self) -> Option<(OwnedFd, Listener)> {
+        match std::mem::replace(&mut self.stage, Stage::Closed) {
+            Stage::Dialled(both) => Some(*both),
+            other => {
+                self.stage = other;
+                None
             }
+        }
+    }
+
+    /// The socket, once there is a connection.
+    #[inline(always)]
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match &self.stage {
+            Stage::Open(socket) => Some(socket.as_fd()),
+            Stage::Dialled(both) => Some(both.0.as_fd()),
+            _ => None,
         }
     }
 
@@ -167,7 +217,7 @@ impl Wire {
             },
             Stage::Dial(..) if ready.writable || ready.closed => self.decided(io),
             Stage::Listen(listener) => match listener.accept() {
-                Ok(Some(socket)) => self.open(socket, io),
+                Ok(Some(socket)) => self.dialled(socket, io),
                 Ok(None) => Ok(()),
                 Err(why) => Err(Error::from_io(Code::Connect, "cannot accept", &why)),
             },
@@ -227,11 +277,11 @@ impl Wire {
         to_the_end: bool,
         digest: &mut impl FnMut(&mut Vec<u8>) -> Result<()>,
     ) -> std::result::Result<(), Stop> {
-        let Stage::Open(socket) = &self.stage else { return Ok(()) };
+        let Some(socket) = self.socket() else { return Ok(()) };
         let mut budget = ROUND;
         loop {
             let room = buf.capacity() - buf.len();
-            let n = match sys::receive(socket.as_fd(), buf) {
+            let n = match sys::receive(socket, buf) {
                 Ok(0) => return Err(Stop::Ended(None)),
                 Ok(n) => n,
                 Err(why) if why.kind() == ErrorKind::Interrupted => continue,
@@ -265,15 +315,16 @@ impl Wire {
 
     /// The same. Tells why the kernel does not pass on the descriptors that go next: that is no fault of the connection.
     pub fn try_flush(&mut self, out: &mut Outbox<Fds>, io: &mut Io) -> Result<Option<io::Error>> {
-        let Stage::Open(socket) = &self.stage else { return Ok(None) };
+        let Some(socket) = self.socket() else { return Ok(None) };
+        let fd = socket.as_raw_fd();
         if self.broken {
             return Ok(None);
         }
         let wrote = loop {
             let Some((bytes, fds)) = out.next() else { break Ok(()) };
             let sent = match fds {
-                None => sys::send(socket.as_fd(), bytes),
-                Some(fds) => sys::send_with_fds(socket.as_fd(), bytes, fds),
+                None => sys::send(socket, bytes),
+                Some(fds) => sys::send_with_fds(socket, bytes, fds),
             };
             match sent {
                 Ok(n) => {
@@ -298,7 +349,7 @@ impl Wire {
         if blocked != self.blocked {
             self.blocked = blocked;
             let interest = if blocked { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-            io.reregister(socket.as_raw_fd(), self.source.into(), interest).map_err(|why| cannot_watch(&why))?;
+            io.reregister(fd, self.source.into(), interest).map_err(|why| cannot_watch(&why))?;
         }
         Ok(None)
     }
@@ -316,15 +367,16 @@ impl Wire {
 
     /// Waits until there is something to read, but no longer than this.
     pub fn wait(&self, patience: Duration) {
-        if let Stage::Open(socket) = &self.stage {
+        if let Some(socket) = self.socket() {
             crate::sys::wait_readable(socket.as_raw_fd(), patience);
         }
     }
 
     /// Ends the connection, whoever else holds a copy of the socket: QEMU's only place would stay taken.
     pub fn shut(&mut self) {
-        if let Stage::Open(socket) = std::mem::replace(&mut self.stage, Stage::Closed) {
-            sys::shut_down(socket.as_fd());
+        if let Some(socket) = self.socket() {
+            sys::shut_down(socket);
+            self.stage = Stage::Closed;
         }
     }
 

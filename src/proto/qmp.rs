@@ -93,6 +93,11 @@ impl<F> Qmp<F> {
         self.phase
     }
 
+    /// Has the peer not said anything yet?
+    pub fn is_fresh(&self) -> bool {
+        self.phase == Phase::Greeting && self.framer.is_fresh()
+    }
+
     /// The greeting as it came, once it came.
     pub fn greeting(&self) -> &[u8] {
         self.greeting.as_ref().map_or(&[], |greeting| greeting.as_bytes())
@@ -106,7 +111,7 @@ impl<F> Qmp<F> {
     /// Spares reading the greeting, if these are the first bytes of the session, and it is one that is known.
     pub fn recognise(&mut self, known: &Arc<Greeting>, buf: &[u8]) {
         let line = known.line_at_front(buf).filter(|line| *line <= self.framer.limit());
-        if let Some(line) = line.filter(|_| self.phase == Phase::Greeting && self.framer.is_fresh()) {
+        if let Some(line) = line.filter(|_| self.is_fresh()) {
             self.framer.greeted(line);
             self.welcome(Arc::clone(known));
         }
