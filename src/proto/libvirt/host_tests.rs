@@ -154,6 +154,30 @@ fn one_look_up_and_one_registration_a_domain() {
 }
 
 #[test]
+fn a_name_that_went_to_another_domain_leads_there() {
+    let mut bench = Bench::ready();
+    bench.join(1, "alpha", DEMO);
+    // Renamed: libvirt tells the end of the old name's definition.
+    bench.input(0, &lifecycle(DEMO, 1, 1));
+    bench.attach(2, "beta");
+    bench.expect(0, remote::DOMAIN_LOOKUP_BY_NAME, domain("beta", DEMO));
+    assert_eq!(bench.told(), ["2 connected"]);
+    // The old name is another domain's by now; the new one is known.
+    bench.attach(3, "alpha");
+    bench.expect(0, remote::DOMAIN_LOOKUP_BY_NAME, domain("alpha", [1; 16]));
+    bench.expect(0, remote::CONNECT_DOMAIN_MONITOR_EVENT_REGISTER, |w| drop_(w.i32(3)));
+    assert_eq!(bench.told(), ["3 connected"]);
+    bench.attach(4, "beta");
+    assert_eq!(bench.told(), ["4 connected"]);
+    bench.submit(3, 30);
+    let call = bench.call(0);
+    assert_eq!((call.procedure, uuid_of(&call)), (remote::DOMAIN_MONITOR_COMMAND, [1; 16]));
+    // And those of the first domain still reach it.
+    bench.submit(1, 10);
+    assert_eq!(uuid_of(&bench.call(0)), DEMO);
+}
+
+#[test]
 fn a_name_that_reads_as_a_uuid_is_tried_as_one_first() {
     let name = Uuid([7; 16]).to_string();
     let mut bench = Bench::ready();

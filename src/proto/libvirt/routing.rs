@@ -243,8 +243,17 @@ impl<F> Host<F> {
         let Some(second) = self.domains.get_mut(from) else { return };
         let (names, ports, fresh) =
             (std::mem::take(&mut second.names), std::mem::take(&mut second.ports), second.fresh);
+        let found = second.found.clone();
         let Some(first) = self.domains.get_mut(into) else { return };
-        first.fresh = fresh;
+        if !first.fresh {
+            // What it was found under before may mean another one by now, or none.
+            for name in std::mem::take(&mut first.names) {
+                if self.by_name.get(&name) == Some(&into) {
+                    self.by_name.remove(&name);
+                }
+            }
+        }
+        (first.found, first.fresh) = (found, fresh);
         for name in names {
             self.by_name.insert(name.clone(), into);
             if !first.names.contains(&name) {
