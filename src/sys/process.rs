@@ -228,6 +228,14 @@ fn detach() {
     // Before Linux 5.11 what the application did not mark close-on-exec is inherited.
     // SAFETY: no pointers. Descriptors are only marked.
     unsafe { libc::syscall(libc::SYS_close_range, 3 as libc::c_long, i64::from(u32::MAX), CLOSE_RANGE_CLOEXEC) };
+    let mut none = MaybeUninit::uninit();
+    // The thread that starts it may have blocked signals, the library's own has blocked all: SIGPIPE has to end the child
+    // when the application is gone.
+    // SAFETY: the set is filled before it is used; nobody wants the one before.
+    unsafe {
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+    }
 }
 
 /// linux/close_range.h.
@@ -236,4 +244,28 @@ const CLOSE_RANGE_CLOEXEC: libc::c_long = 4;
 fn keep_over_exec(fd: RawFd) -> io::Result<()> {
     // SAFETY: no pointers.
     check(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::sys::thread::Thread;
+
+    #[test]
+    fn a_child_blocks_no_signals_though_its_starter_does() {
+        let (sender, told) = std::sync::mpsc::channel();
+        let start = move || {
+            let null = || OwnedFd::from(File::options().write(true).open("/dev/null").unwrap());
+            let streams = Streams { input: None, output: null(), errors: null() };
+            let child = Process::start(Command::new("sleep").arg("60"), streams, &[]).unwrap();
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.handle.pid)).unwrap();
+            sender.send(status).unwrap();
+        };
+        Thread::spawn_without_signals(start).unwrap().join();
+        let status = told.recv().unwrap();
+        let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+        assert_eq!(blocked.trim().trim_start_matches('0'), "", "{status}");
+    }
 }
