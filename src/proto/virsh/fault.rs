@@ -11,11 +11,11 @@ use Delivery::{Answered, NotSent, Unknown};
 const NO_DOMAIN: &str = "failed to get domain";
 /// Much longer than any text of libvirt's.
 const LONGEST_TEXT: usize = 1000;
-/// No error at all.
-const BACK: &str = "Reconnected to the hypervisor";
+/// No errors at all: that it is back, and that it finds no place for its history, which it is given none for.
+const CHATTER: [&str; 2] = ["Reconnected to the hypervisor", "Failed to create '/dev/null/"];
 
 /// Parts of texts, what they mean, and how far the request got. The first that is met counts.
-const MEANINGS: [(&str, Code, Delivery); 25] = [
+const MEANINGS: [(&str, Code, Delivery); 27] = [
     // Of a socket that carries none; libvirt's client then hangs up, and says so as well.
     ("Sending file descriptors is not supported", Code::Unsupported, NotSent),
     // The daemon says this of its reply: a request that is too long never gets as far as virsh.
@@ -26,6 +26,7 @@ const MEANINGS: [(&str, Code, Delivery); 25] = [
     ("authentication unavailable", Code::Auth, NotSent),
     ("access denied", Code::Auth, NotSent),
     ("operation forbidden", Code::Auth, NotSent),
+    ("CA certificate", Code::Auth, NotSent),
     ("Failed to connect socket", Code::Connect, NotSent),
     ("unable to connect to server", Code::Connect, NotSent),
     ("Failed to reconnect to the hypervisor", Code::Connect, NotSent),
@@ -44,7 +45,9 @@ const MEANINGS: [(&str, Code, Delivery); 25] = [
     ("Unable to write to monitor", Code::Disconnected, Unknown),
     ("domain is no longer running", Code::Disconnected, Unknown),
     ("not supported by the connection driver", Code::Unsupported, NotSent),
-    ("no connection driver available", Code::Unsupported, NotSent),
+    ("no connection driver available", Code::Connect, NotSent),
+    // Whatever the reason is: over libvirt's own protocol it is the same.
+    ("failed to connect to the hypervisor", Code::Connect, NotSent),
 ];
 
 /// The error that the text on virsh's standard error means.
@@ -99,7 +102,7 @@ pub(super) fn complaints(text: &str) -> Vec<&str> {
 /// The texts of the error lines. Others are chatter, and the log for which the process for events is asked.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let lines = text.lines().filter_map(|line| line.strip_prefix("error: ")).map(str::trim);
-    lines.filter(|line| !line.is_empty() && !line.starts_with(BACK))
+    lines.filter(|line| !line.is_empty() && !CHATTER.iter().any(|chatter| line.starts_with(chatter)))
 }
 
 /// What else it had to say.
@@ -166,6 +169,12 @@ mod tests {
                 Code::Auth,
                 NotSent,
             ),
+            ("error: failed to connect to the hypervisor\nerror: something new\n", Code::Connect, NotSent),
+            (
+                "error: failed to connect to the hypervisor\nerror: Cannot read CA certificate '/x': No such file or directory\n",
+                Code::Auth,
+                NotSent,
+            ),
             ("error: something new\n", Code::System, Unknown),
             ("", Code::System, Unknown),
             ("error: failed to get domain 'authentication failed'\n", Code::NotFound, NotSent),
@@ -179,7 +188,14 @@ mod tests {
         let error = of(noisy);
         assert_eq!(error.to_string(), "virsh: one; two");
         assert_eq!(error.detail().desc.as_deref(), Some("one; two"));
-        assert!(complaints("error: Reconnected to the hypervisor\n\nerror: \n").is_empty());
+        let chatter =
+            "error: Reconnected to the hypervisor\n\nerror: \nerror: Failed to create '/dev/null/x': Not a directory\n";
+        assert!(complaints(chatter).is_empty());
+        let among = format!("error: failed to connect to the hypervisor\nerror: invalid argument: x\n{chatter}");
+        assert_eq!(
+            of(&among).detail().desc.as_deref(),
+            Some("failed to connect to the hypervisor; invalid argument: x")
+        );
     }
 
     #[test]
