@@ -204,6 +204,12 @@ impl<F, W> Conn<F, W> {
         }
     }
 
+    /// Bytes came: a long packet takes its time, and the answer to a ping comes behind it.
+    pub(super) fn heard(&mut self) {
+        self.heard = true;
+        self.pings = 0;
+    }
+
     /// A packet came. `first`: it is the connection that tells lifecycle events.
     pub(super) fn incoming(
         &mut self,
@@ -212,8 +218,6 @@ impl<F, W> Conn<F, W> {
         settings: &Settings,
         first: bool,
     ) -> Result<Incoming<W>> {
-        self.heard = true;
-        self.pings = 0;
         let procedure = Procedure { program: header.program, number: header.procedure };
         match header.kind {
             rpc::REPLY | rpc::REPLY_WITH_FDS => {}

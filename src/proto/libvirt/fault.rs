@@ -9,6 +9,8 @@ const FROM_DBUS: i32 = 47;
 const FROM_POLKIT: i32 = 60;
 
 const VIR_ERR_RPC: i32 = 39;
+/// What it says, with numbers that mean anything, of a machine that has ended under the command.
+const GONE: [&str; 2] = ["domain is no longer running", "End of file from qemu monitor"];
 const ECONNRESET: i32 = 104;
 const EPIPE: i32 = 32;
 
@@ -38,7 +40,8 @@ pub(super) fn of_login(error: &RemoteError, method: &str) -> Error {
 /// The error of a monitor command; `with_fd`: it came with a descriptor.
 pub(super) fn of_command(error: &RemoteError, with_fd: bool) -> Error {
     let mut text = format!("libvirt: {}", error.message);
-    let gone = error.code == VIR_ERR_SYSTEM_ERROR && matches!(error.errno, ECONNRESET | EPIPE);
+    let gone = error.code == VIR_ERR_SYSTEM_ERROR && matches!(error.errno, ECONNRESET | EPIPE)
+        || GONE.iter().any(|part| error.message.contains(part));
     let code = match error.code {
         55 => Code::NotRunning,
         // The daemon's own protocol is in the way. Old ones do not know the procedure that passes descriptors; any
@@ -52,8 +55,8 @@ pub(super) fn of_command(error: &RemoteError, with_fd: bool) -> Error {
         _ => code_of(error).unwrap_or(Code::System),
     };
     build(code, error, text).with_delivery(match code {
-        // QEMU went away in the middle: whether it carried the command out is not known.
-        Code::Disconnected => Delivery::Unknown,
+        // QEMU went away in the middle, or something went wrong that says nothing of how far it got.
+        Code::Disconnected | Code::System => Delivery::Unknown,
         // The daemon refused before it turned to QEMU.
         Code::NotRunning | Code::NotFound | Code::Auth | Code::Unsupported | Code::Timeout => Delivery::NotSent,
         _ => Delivery::Answered,
@@ -69,4 +72,26 @@ pub(super) fn of_call(error: &RemoteError) -> Error {
 fn build(code: Code, error: &RemoteError, text: String) -> Error {
     let text = format!("{text} (libvirt's error {})", error.code);
     Error::new(code, text).with_errno(error.errno).with_libvirt(error.code).with_desc(error.message.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_failed_command_leaves_open_is_told() {
+        let table = [
+            (55, 0, "domain is not running", Code::NotRunning, Delivery::NotSent),
+            (38, ECONNRESET, "Unable to read from monitor", Code::Disconnected, Delivery::Unknown),
+            (9, 0, "operation failed: domain is no longer running", Code::Disconnected, Delivery::Unknown),
+            (1, 0, "internal error: End of file from qemu monitor", Code::Disconnected, Delivery::Unknown),
+            (1, 0, "internal error: something new", Code::System, Delivery::Unknown),
+            (VIR_ERR_RPC, 0, "Unable to encode message payload", Code::Limit, Delivery::Answered),
+        ];
+        for (code, errno, message, expected, delivery) in table {
+            let error = RemoteError { code, domain: 10, message: message.to_owned(), errno };
+            let error = of_command(&error, false);
+            assert_eq!((error.code(), error.delivery()), (expected, delivery), "{message}");
+        }
+    }
 }

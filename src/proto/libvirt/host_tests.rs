@@ -337,6 +337,17 @@ fn a_silent_daemon_is_noticed_and_its_pings_are_answered() {
     rpc::keepalive(&mut ping, rpc::PING);
     bench.input(0, &ping);
     assert_eq!(keepalive(&mut bench), [rpc::PONG]);
+    // A long packet that comes slowly is no silence.
+    let pong = pong();
+    let (half, rest) = pong.split_at(10);
+    for _ in 0..2 {
+        bench.tick(5000);
+    }
+    assert_eq!(keepalive(&mut bench), [rpc::PING]);
+    assert_eq!(bench.host.input(0, half, bench.now, &mut bench.told).unwrap(), 0);
+    bench.tick(5000);
+    assert!(keepalive(&mut bench).is_empty());
+    bench.input(0, &[half, rest].concat());
     bench.tick(5000);
     for _ in 0..2 {
         bench.tick(5000);

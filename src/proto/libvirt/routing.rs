@@ -19,6 +19,9 @@ impl<F> Host<F> {
     /// Bytes came over a connection: takes every whole packet off the front of `buf` and says how many bytes that are.
     /// An error is the end of the connection, to be handed to [`Host::lost`].
     pub fn input(&mut self, conn: usize, buf: &[u8], now: Instant, tell: &mut impl Tell) -> Result<usize> {
+        if let Some(link) = self.conns.get_mut(conn).filter(|_| !buf.is_empty()) {
+            link.heard();
+        }
         loop {
             let Some(link) = self.conns.get_mut(conn) else { return Ok(buf.len()) };
             let Some(packet) = link.packets.next(buf)? else {

@@ -92,9 +92,12 @@ impl<F> Proxy<F> {
             (Err(why), _) => return self.failed(why, now, tell),
         };
         let next = match std::mem::replace(&mut self.phase, Phase::New) {
-            Phase::Hello => Phase::Features,
+            Phase::Hello => {
+                self.pass_fds = is_over_unix(text);
+                Phase::Features
+            }
             Phase::Features => {
-                self.pass_fds = memchr::memmem::find(text, b"--pass-fds").is_some();
+                self.pass_fds &= memchr::memmem::find(text, b"--pass-fds").is_some();
                 match &self.wanted {
                     None => return self.ready(true, tell),
                     Some(Wanted::Name(name)) => Uuid::parse(name).map_or(Phase::Uuid, Phase::ByUuid),
@@ -209,5 +212,35 @@ impl<F> Proxy<F> {
             _ => "virsh to find the domain",
         };
         Error::new(Code::Timeout, format!("waited for {waited}"))
+    }
+}
+
+/// Is the daemon of this URI reached over a UNIX socket, which alone carries descriptors?
+fn is_over_unix(uri: &[u8]) -> bool {
+    let scheme = memchr::memmem::find(uri, b"://").and_then(|end| uri.split_at_checked(end));
+    scheme.is_some_and(|(scheme, rest)| {
+        rest.starts_with(b":///") && (!scheme.contains(&b'+') || scheme.ends_with(b"+unix"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_go_over_unix_sockets_alone() {
+        for uri in ["qemu:///system\n", "qemu:///session", "qemu+unix:///system?socket=/x"] {
+            assert!(is_over_unix(uri.as_bytes()), "{uri}");
+        }
+        for uri in [
+            "qemu+tcp://127.0.0.1/system",
+            "qemu://host/system",
+            "qemu+ssh://host/system",
+            "qemu+tls:///system",
+            "",
+            "x",
+        ] {
+            assert!(!is_over_unix(uri.as_bytes()), "{uri}");
+        }
     }
 }

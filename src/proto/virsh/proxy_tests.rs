@@ -424,6 +424,14 @@ fn domains_are_listed() {
         bench.told(),
         [format!("5: [{{\"name\":\"demo\",\"uuid\":\"{UUID}\",\"id\":-1,\"state\":\"shutoff\"}}]")]
     );
+    bench.proxy.list(7, &mut bench.told).unwrap();
+    bench.expect("list --all --uuid", &format!("{UUID}\n"));
+    bench.expect("list --state-running --uuid", "\n");
+    bench.expect("list --state-paused --uuid", "\n");
+    bench.expect("list --state-shutoff --uuid", &format!("{UUID}\n"));
+    // Longer than the option max-message allows.
+    bench.expect("list --all --uuid --name", &format!("{UUID} {}\n", "x".repeat(2000)));
+    assert_eq!(bench.told(), ["7: Limit Answered"]);
     bench.proxy.list(6, &mut bench.told).unwrap();
     bench.fail(GONE);
     assert_eq!(bench.told(), ["6: Disconnected NotSent"]);
