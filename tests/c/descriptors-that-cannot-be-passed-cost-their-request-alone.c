@@ -40,6 +40,12 @@ int main(void)
     int ends[2], fd = 0;
     bool root = geteuid() == 0;
 
+    if (is_slow()) {
+        puts("valgrind keeps the limit to itself, the kernel knows nothing of it: left out");
+        qmp_monitor_free(monitor);
+        peer_end(peer);
+        return 0;
+    }
     CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     for (int i = 0; i < 4; i++) {
         fill(ends[0]);
