@@ -6,7 +6,6 @@ import "C"
 import (
 	"context"
 	"errors"
-	"math"
 	"time"
 )
 
@@ -72,13 +71,9 @@ func timeout(ctx context.Context) C.int32_t {
 	if !ok {
 		return C.QMP_TIMEOUT_DEFAULT
 	}
-	left := milliseconds(time.Until(at))
-	switch {
-	case left <= 0:
+	left := time.Until(at)
+	if left <= 0 {
 		return 0
-	case left > math.MaxInt32:
-		return C.QMP_TIMEOUT_FOREVER
-	default:
-		return C.int32_t(left)
 	}
+	return C.int32_t(milliseconds(left))
 }

@@ -4,6 +4,7 @@ package qmp
 import "C"
 
 import (
+	"math"
 	"strconv"
 	"time"
 )
@@ -17,12 +18,9 @@ func With(option, value string) Option {
 }
 
 // WithTimeout bounds every call that has no context, or one without a deadline. The default is 30 seconds; a negative
-// duration is no limit.
+// duration is no limit, and so is one of more than 24 days.
 func WithTimeout(limit time.Duration) Option {
-	if limit < 0 {
-		return With("timeout", "-1")
-	}
-	return With("timeout", strconv.FormatInt(milliseconds(limit), 10))
+	return With("timeout", strconv.Itoa(int(milliseconds(limit))))
 }
 
 // WithLogin is who logs in at a libvirt daemon that asks.
@@ -69,7 +67,11 @@ func (c *Client) Set(option, value string) error {
 	return nil
 }
 
-// milliseconds rounds up: nothing ends before its time.
-func milliseconds(d time.Duration) int64 {
-	return int64((d + time.Millisecond - 1) / time.Millisecond)
+// milliseconds is a limit as the library takes it: rounded up, as nothing ends before its time. What is negative, or
+// more than the library can count, is none.
+func milliseconds(limit time.Duration) int32 {
+	if limit < 0 || limit > math.MaxInt32*time.Millisecond {
+		return C.QMP_TIMEOUT_FOREVER
+	}
+	return int32((limit + time.Millisecond - 1) / time.Millisecond)
 }
