@@ -96,6 +96,24 @@ def test_options_without_sense_are_refused(name: str, value: Any) -> None:
         _encode.option(name, value)
 
 
+@pytest.mark.parametrize(
+    ("name", "mine"),
+    [
+        ("timeout", "default_timeout"),
+        ("keepalive-interval", "keepalive_interval"),
+        ("busy-poll", "busy_poll"),
+        ("default-timeout", "default_timeout"),
+        ("max-events", "max_events"),
+    ],
+)
+def test_the_librarys_own_names_of_options_are_refused(name: str, mine: str) -> None:
+    """Their values would be the library's too: not seconds."""
+    with pytest.raises(TypeError, match=rf"\b{mine}\b"):
+        _encode.option(name, 10)
+    with pytest.raises(TypeError, match=rf"\b{mine}\b"):
+        libqmp.Monitor("unix:/x", **{name: 10})
+
+
 def test_a_monitor_that_cannot_be_made_leaves_nothing_open() -> None:
     before = len(os.listdir("/proc/self/fd"))
     wrong: list[tuple[str, dict[str, Any]]] = [("nonsense", {}), ("unix:\0", {}), ("unix:/x", {"nonsense": 1})]

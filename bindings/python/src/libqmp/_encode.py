@@ -89,6 +89,10 @@ def descriptors(fds: Iterable[Descriptor]) -> ctypes.Array[ctypes.c_int32]:
 
 def option(name: str, value: Option) -> tuple[bytes, bytes]:
     """An option's name and value in the library's words."""
+    # Under the library's own names times would silently be the library's too.
+    mine = "default_timeout" if name == "timeout" else name.replace("-", "_")
+    if name != mine:
+        raise TypeError(f"the option {name!r} is called {mine} here")
     if name in _TIMES:
         return _seconds(name, value)
     if value is None:
