@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from ._c import ERROR
 from ._encode import Option, option, text
 from ._errors import Code, ProtocolError, take
-from ._handle import Handle
+from ._handle import Handle, Single
 from ._load import lib
 from ._requests import sweep
 from ._wait import Reactor
@@ -40,7 +40,7 @@ class State(enum.IntEnum):
     DISCONNECTED = 3
 
 
-class Core:
+class Core(Single):
     """A monitor without its waiting calls."""
 
     def __init__(self, reactor: Reactor, target: str, options: dict[str, Option]) -> None:

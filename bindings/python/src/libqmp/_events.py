@@ -12,12 +12,12 @@ from ._c import ERROR
 from ._core import Event, data
 from ._encode import milliseconds, text
 from ._errors import Code, Error, TimeoutError, take
-from ._handle import Handle
+from ._handle import Handle, Single
 from ._load import lib
 from ._wait import Reactor, in_main_thread
 
 
-class Stream:
+class Stream(Single):
     """A stream without its waiting calls."""
 
     def __init__(self, monitor: Handle, reactor: Reactor, name: str | None) -> None:

@@ -12,7 +12,7 @@ import os
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn, SupportsIndex
 
 from ._errors import Code, WrongState
 
@@ -20,7 +20,15 @@ from ._errors import Code, WrongState
 _PATIENCE = 1.0
 
 
-class Handle:
+class Single:
+    """What is there once: a copy would close what it has in common with its original."""
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        # The one way of copy and pickle.
+        raise TypeError(f"{type(self).__name__} objects cannot be copied or pickled")
+
+
+class Handle(Single):
     """A pointer, used as a context: `with handle as pointer`.
 
     There is no lock in it, which an exception of a signal's handler might leave locked: what threads share are lists,
@@ -53,7 +61,9 @@ class Handle:
             self._let_go()
 
     def __del__(self) -> None:
-        self.close()
+        # What comes last in the making is missing where a signal's handler has ended that.
+        if hasattr(self, "_uses"):
+            self.close()
 
     @property
     def closed(self) -> bool:

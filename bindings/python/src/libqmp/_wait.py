@@ -14,7 +14,7 @@ from typing import Any, TypeVar, Union
 
 from ._c import ERROR
 from ._errors import Code, SystemFailure, take
-from ._handle import Handle
+from ._handle import Handle, Single
 from ._load import lib
 from ._requests import Request, sweep
 
@@ -26,7 +26,7 @@ def in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-class Reactor:
+class Reactor(Single):
     """A reactor of the library's, which its owner turns; freed when it was closed and nobody turns it any more."""
 
     def __init__(self, target: str) -> None:

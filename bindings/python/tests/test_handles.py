@@ -1,0 +1,45 @@
+"""What owns the library's objects: who has them, and what is said of those that are gone. Without any machine."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+from collections.abc import Callable
+
+import pytest
+
+import libqmp
+from libqmp import _handle
+
+COPIES: list[Callable[[object], object]] = [copy.copy, copy.deepcopy, pickle.dumps]
+
+
+def refuse_copies(owner: object) -> None:
+    """Each would close what it has in common with its original."""
+    for make in COPIES:
+        with pytest.raises(TypeError, match=f"{type(owner).__name__} objects cannot be copied or pickled"):
+            make(owner)
+
+
+def test_what_is_there_once_is_not_copied() -> None:
+    with libqmp.Monitor("unix:/x") as vm, vm.events() as stream:
+        for owner in (vm, stream, vm._reactor, vm._handle):
+            refuse_copies(owner)
+        assert not vm.closed and not stream.closed
+
+
+def test_nor_is_that_of_a_loop() -> None:
+    async def main() -> None:
+        async with libqmp.aio.Monitor("unix:/x") as vm, vm.events() as stream:
+            for owner in (vm, stream, vm._reactor):
+                refuse_copies(owner)
+            assert not vm.closed and not stream.closed
+
+    asyncio.run(main())
+
+
+def test_a_half_made_handle_is_dropped_quietly() -> None:
+    """A signal's handler may end its making anywhere. What is raised while it is dropped pytest finds."""
+    handle = _handle.Handle.__new__(_handle.Handle)
+    del handle
