@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import pickle
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -43,3 +45,14 @@ def test_a_half_made_handle_is_dropped_quietly() -> None:
     """A signal's handler may end its making anywhere. What is raised while it is dropped pytest finds."""
     handle = _handle.Handle.__new__(_handle.Handle)
     del handle
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_one_that_nobody_closed_is_closed_even_where_warnings_are_errors() -> None:
+    vm = libqmp.Monitor("unix:/x")
+    handle, reactor = vm._handle, vm._reactor.handle
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        del vm
+        gc.collect()
+    assert handle.gone and reactor.gone

@@ -107,8 +107,11 @@ class Core(Single):
     def __del__(self) -> None:
         handle: Handle | None = getattr(self, "_handle", None)
         if handle is not None and not handle.closed:
-            warnings.warn(f"{self._target} was not closed", ResourceWarning, source=self)
-            self.close()
+            try:
+                # Which may be told to raise.
+                warnings.warn(f"{self._target} was not closed", ResourceWarning, source=self)
+            finally:
+                self.close()
 
 
 def _end(monitor: Any) -> None:
