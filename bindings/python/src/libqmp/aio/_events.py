@@ -52,7 +52,7 @@ class EventStream(Stream):
     def close(self) -> None:
         """Ends the stream, and the iterations over it."""
         if self._waiting:
-            self._loop.remove_reader(self._readable)
+            self._unwatch()
         for future in self._waiting:
             settle(future)
         super().close()
@@ -71,7 +71,12 @@ class EventStream(Stream):
                 timer.cancel()
             self._waiting.discard(future)
             if not self._waiting and not self.closed:
-                self._loop.remove_reader(self._readable)
+                self._unwatch()
+
+    def _unwatch(self) -> None:
+        # A loop that was closed watches nothing.
+        if not self._loop.is_closed():
+            self._loop.remove_reader(self._readable)
 
     def _wake(self) -> None:
         for future in self._waiting:

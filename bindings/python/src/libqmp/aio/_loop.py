@@ -7,10 +7,10 @@ inside the reactor: the loop needs no timer for them.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 from .._requests import Request, sweep
 from .._wait import Reactor
@@ -52,14 +52,16 @@ class LoopReactor(Reactor):
         self.in_loop(self._leave)
 
     def in_loop(self, function: Callable[[], object]) -> None:
-        """Calls this in the loop's thread: now, if that is this one."""
+        """Calls this in the loop's thread: now, if that is this one, or if there is no loop any more."""
         loop = self._loop()
-        if threading.get_ident() == self._thread:
-            function()
-        elif loop is not None:
-            # A loop that is closed has nobody who waits.
-            with contextlib.suppress(RuntimeError):
+        if loop is not None and threading.get_ident() != self._thread:
+            try:
                 loop.call_soon_threadsafe(function)
+                return
+            except RuntimeError:
+                # It is closed.
+                pass
+        function()
 
     async def outcome(self, request: Request, cancel: Callable[[], object]) -> bytes:  # type: ignore[override]
         """Waits for the end of a started request. `cancel` is called when something else ends the wait."""
@@ -88,7 +90,12 @@ class LoopReactor(Reactor):
         self.handle.close()
 
 
+def waits(future: asyncio.Future[Any]) -> bool:
+    """Whether anybody still awaits it: a loop that is closed wakes nobody, and takes it ill to be asked to."""
+    return not future.done() and not future.get_loop().is_closed()
+
+
 def settle(future: asyncio.Future[None]) -> None:
     """Wakes whoever awaits it, if anybody still does."""
-    if not future.done():
+    if waits(future):
         future.set_result(None)

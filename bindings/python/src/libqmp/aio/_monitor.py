@@ -15,7 +15,7 @@ from .._load import lib
 from .._requests import Request
 from .._wait import Outcome, in_thread
 from ._events import EventStream
-from ._loop import LoopReactor
+from ._loop import LoopReactor, waits
 
 
 class Monitor(Core):
@@ -105,7 +105,7 @@ class Monitor(Core):
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
         def settle(outcome: Outcome[bytes]) -> None:
-            if future.done():
+            if not waits(future):
                 return
             if isinstance(outcome, BaseException):
                 future.set_exception(outcome)
