@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import os
+import select
 import sys
 import time
 from collections.abc import Callable
@@ -166,6 +167,32 @@ def test_closing_ends_what_waits(machine: Machine) -> None:
             assert {event["event"] for event in told} <= {"LIBQMP_DISCONNECTED"}
         finally:
             machine.thaw()
+
+    asyncio.run(main())
+
+
+def test_a_closed_stream_gives_what_is_queued_then_canceled(qemu: Machine) -> None:
+    async def main() -> None:
+        async with libqmp.aio.connect(qemu.target) as vm:
+            stream = vm.events("STOP")
+            waits = [asyncio.create_task(stream.next()) for _ in range(2)]
+            stopping = asyncio.create_task(vm.run("stop"))
+            await asyncio.sleep(0)
+            # It comes while the loop is held up: nobody is woken before the stream is closed.
+            events, reactor = stream._handle, vm._reactor
+            with events as pointer, reactor.handle:
+                poll = select.poll()
+                poll.register(stream._fd(pointer), select.POLLIN)
+                while not poll.poll(10):
+                    reactor._readable()
+            stream.close()
+            event, why = await asyncio.gather(*waits, return_exceptions=True)
+            assert isinstance(event, dict) and event["event"] == "STOP"
+            assert isinstance(why, libqmp.Canceled) and why.target == qemu.target
+            assert events.gone
+            with pytest.raises(libqmp.WrongState):
+                await stream.next()
+            await stopping
 
     asyncio.run(main())
 

@@ -224,6 +224,29 @@ def test_the_interpreter_exits_with_all_open(qemu: Machine, program: Program, la
         assert "Fatal" not in err and "panicked" not in err, err
 
 
+WAITING = """
+import atexit, time
+atexit.register(lambda: print(time.monotonic() - begin < 0.9))
+# What is registered last is called first.
+import asyncio, sys, libqmp
+
+async def wait():
+    global task
+    vm = await libqmp.aio.connect(sys.argv[1])
+    task = asyncio.get_running_loop().create_task(vm.events("NONE").next())
+    await asyncio.sleep(0)
+
+loop = asyncio.new_event_loop()
+loop.run_until_complete(wait())
+begin = time.monotonic()
+"""
+
+
+def test_the_exit_waits_for_no_task_that_nobody_runs(qemu: Machine, program: Program) -> None:
+    process = program(WAITING, qemu.target)
+    assert process.communicate(timeout=20)[0] == "True\n"
+
+
 FORK = """
 import os, sys, libqmp, gc
 with libqmp.connect(sys.argv[1]) as vm:

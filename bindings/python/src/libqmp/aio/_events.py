@@ -39,18 +39,19 @@ class EventStream(Stream):
     async def next_raw(self, timeout: float | None = None) -> bytes:
         """The same as it came."""
         end = math.inf if timeout is None else time.monotonic() + milliseconds(timeout) / 1000
-        while True:
-            with self._handle as events:
+        # Kept for as long as it waits: a stream that is closed meanwhile still gives what it has.
+        with self._handle as events:
+            while True:
                 found = self._take(events, 0)
-            if found is not None:
-                return found
-            left = end - time.monotonic()
-            if left <= 0:
-                raise self._late(timeout)
-            await self._wait(left)
+                if found is not None:
+                    return found
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise self._late(timeout)
+                await self._wait(left)
 
     def close(self) -> None:
-        """Ends the stream, and the iterations over it."""
+        """Ends the stream: who waits in it gets what is queued, then Canceled; iterations end."""
         if self._waiting:
             self._unwatch()
         for future in self._waiting:
