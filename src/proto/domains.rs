@@ -1,6 +1,8 @@
 //! The list of a hypervisor's domains, as JSON.
 
 use super::libvirt::Uuid;
+use super::tell::Answer;
+use crate::error::{Code, Delivery, Error, Result};
 
 /// A JSON array of objects, sorted by name: name, UUID, id (-1 while it is shut off) and state of each.
 pub(super) fn json<'a>(domains: impl Iterator<Item = (&'a [u8], Uuid, i32, &'static str)>) -> Vec<u8> {
@@ -15,4 +17,13 @@ pub(super) fn json<'a>(domains: impl Iterator<Item = (&'a [u8], Uuid, i32, &'sta
     }
     out.push(b']');
     out
+}
+
+/// The list as an answer, if it is not over the limit.
+pub(super) fn answer(json: &[u8], limit: usize) -> Result<Answer<'_>> {
+    if json.len() > limit {
+        let text = format!("the list has {} bytes, the option max-message allows {limit}", json.len());
+        return Err(Error::new(Code::Limit, text).with_delivery(Delivery::Answered));
+    }
+    Ok([json, b"", b"", b""])
 }

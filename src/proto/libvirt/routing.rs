@@ -6,12 +6,12 @@ use super::conn::{Conn, Incoming};
 use super::domain::{Current, Domain, Found, Next, OnWire, Queued, Registration, Wanted};
 use super::uuid::Uuid;
 use super::{Host, What, fault};
-use crate::error::{Code, Delivery, Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::proto::remote::{self, Lifecycle, MonitorEvent, Procedure};
 use crate::proto::rpc::RemoteError;
 use crate::proto::tell::Tell;
 use crate::proto::xdr::Writer;
-use crate::proto::{answer, event};
+use crate::proto::{answer, domains, event};
 
 type Outcome<'a> = std::result::Result<&'a [u8], RemoteError>;
 
@@ -323,15 +323,8 @@ impl<F> Host<F> {
                 return Ok(());
             }
             (Some(call), Ok(true)) => {
-                let json = listing.json();
                 let limit = self.ports.get(&listing.port).map_or(usize::MAX, |port| port.limit);
-                let answer = if json.len() > limit {
-                    let text = format!("the list has {} bytes, the option max-message allows {limit}", json.len());
-                    Err(Error::new(Code::Limit, text).with_delivery(Delivery::Answered))
-                } else {
-                    Ok([json.as_slice(), b"", b"", b""])
-                };
-                tell.answered(call, answer);
+                tell.answered(call, domains::answer(&listing.json(), limit));
             }
             (Some(call), Err(why)) => tell.answered(call, Err(why)),
             (None, _) => {}

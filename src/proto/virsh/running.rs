@@ -8,9 +8,9 @@ use super::proxy::{Action, Job, Proxy, Session, Slot};
 use super::session::{Found, Marks};
 use super::words::Words;
 use crate::error::{Code, Delivery, Error, Result};
-use crate::proto::answer;
 use crate::proto::outbox::Span;
 use crate::proto::tell::Tell;
+use crate::proto::{answer, domains};
 
 /// What a session prints beside the answer itself.
 const SLACK: usize = 4096;
@@ -209,22 +209,11 @@ impl<F> Proxy<F> {
                 let printed = listing.printed(outcome.as_ref().ok().copied());
                 match (printed, listing.words(), outcome) {
                     (false, _, Err(why)) => tell.answered(call, Err(self.lost_link(why))),
-                    (_, None, _) => self.tell_list(call, &listing.json(), tell),
+                    (_, None, _) => tell.answered(call, domains::answer(&listing.json(), self.settings.limit)),
                     (_, Some(_), _) => self.jobs.push_front(Job::List { call, listing }),
                 }
             }
         }
-    }
-
-    fn tell_list(&self, call: u32, json: &[u8], tell: &mut impl Tell) {
-        let limit = self.settings.limit;
-        let answer = if json.len() > limit {
-            let text = format!("the list has {} bytes, the option max-message allows {limit}", json.len());
-            Err(Error::new(Code::Limit, text).with_delivery(Delivery::Answered))
-        } else {
-            Ok([json, b"", b"", b""])
-        };
-        tell.answered(call, answer);
     }
 
     /// Once there was a link, a daemon that cannot be reached is a link that is lost.
