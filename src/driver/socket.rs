@@ -131,23 +131,15 @@ impl Socket {
 
     /// Writes what the socket takes.
     pub fn flush<S: Sink>(&mut self, io: &mut Io, sink: &mut S) {
-        match self.wire.try_flush(self.qmp.outbox(), io) {
-            Ok(None) => self.qmp.outbox().lend_buffer(&mut io.spare),
-            Ok(Some(why)) => self.refuse(&why, io, sink),
-            Err(why) => self.lose(why, io, sink),
-        }
-    }
-
-    /// The kernel does not pass on the descriptors that go next: their request ends, and the others go on.
-    #[cold]
-    fn refuse<S: Sink>(&mut self, why: &io::Error, io: &mut Io, sink: &mut S) {
-        let error = Error::from_io(Code::System, "the descriptors cannot be passed", why);
-        match self.qmp.take_back_attached() {
-            Some(call) => {
-                sink.answered(call, Err(error.with_delivery(Delivery::NotSent)));
-                self.flush(io, sink);
-            }
-            None => self.lose(error, io, sink),
+        loop {
+            let refused = match self.wire.try_flush(self.qmp.outbox(), io) {
+                Ok(None) => return self.qmp.outbox().lend_buffer(&mut io.spare),
+                Ok(Some(why)) => Error::from_io(Code::System, "the descriptors cannot be passed", &why),
+                Err(why) => return self.lose(why, io, sink),
+            };
+            // The kernel does not pass on the descriptors that go next: their request ends, and the others go on.
+            let Some(call) = self.qmp.take_back_attached() else { return self.lose(refused, io, sink) };
+            sink.answered(call, Err(refused.with_delivery(Delivery::NotSent)));
         }
     }
 
