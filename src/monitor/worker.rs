@@ -93,6 +93,7 @@ impl Reactor {
             shared.dispatcher = Some(this_thread());
             shared = self.run_all(shared);
             shared.dispatcher = None;
+            self.tell_waiters(&shared);
         } else if last {
             self.end_turn(&mut shared);
         }
