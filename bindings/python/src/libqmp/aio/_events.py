@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import time
@@ -28,7 +29,8 @@ class EventStream(Stream):
     def __init__(self, monitor: Handle, reactor: Reactor, name: str | None) -> None:
         super().__init__(monitor, reactor, name)
         self._loop = asyncio.get_running_loop()
-        self._waiting: set[asyncio.Future[None]] = set()
+        # Who waits, each with what it uses.
+        self._waiting: dict[asyncio.Future[None], contextlib.ExitStack] = {}
         with self._handle as events:
             self._readable = self._fd(events)
 
@@ -40,7 +42,9 @@ class EventStream(Stream):
         """The same as it came."""
         end = math.inf if timeout is None else time.monotonic() + milliseconds(timeout) / 1000
         # Kept for as long as it waits: a stream that is closed meanwhile still gives what it has.
-        with self._handle as events:
+        uses = contextlib.ExitStack()
+        events = uses.enter_context(self._handle)
+        try:
             while True:
                 found = self._take(events, 0)
                 if found is not None:
@@ -48,29 +52,34 @@ class EventStream(Stream):
                 left = end - time.monotonic()
                 if left <= 0:
                     raise self._late(timeout)
-                await self._wait(left)
+                await self._wait(left, uses)
+        finally:
+            uses.close()
 
     def close(self) -> None:
         """Ends the stream: who waits in it gets what is queued, then Canceled; iterations end."""
         if self._waiting:
             self._unwatch()
-        for future in self._waiting:
+        for future, uses in self._waiting.items():
             settle(future)
+            if self._loop.is_closed():
+                # This one never goes on, and gives back nothing.
+                uses.close()
         super().close()
 
-    async def _wait(self, seconds: float) -> None:
+    async def _wait(self, seconds: float, uses: contextlib.ExitStack) -> None:
         """Until there is something to take, the stream is closed, or the time is over."""
         future: asyncio.Future[None] = self._loop.create_future()
         timer = None if seconds == math.inf else self._loop.call_later(seconds, settle, future)
         if not self._waiting:
             self._loop.add_reader(self._readable, self._wake)
-        self._waiting.add(future)
+        self._waiting[future] = uses
         try:
             await future
         finally:
             if timer is not None:
                 timer.cancel()
-            self._waiting.discard(future)
+            del self._waiting[future]
             if not self._waiting and not self.closed:
                 self._unwatch()
 
