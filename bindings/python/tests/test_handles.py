@@ -56,3 +56,15 @@ def test_one_that_nobody_closed_is_closed_even_where_warnings_are_errors() -> No
         del vm
         gc.collect()
     assert handle.gone and reactor.gone
+
+
+def test_the_target_of_what_is_closed_is_as_it_was_given() -> None:
+    with libqmp.Monitor("unix:/x") as vm:
+        stream = vm.events()
+        stream.close()
+        with pytest.raises(libqmp.WrongState, match="^unix:/x: the stream is closed$") as caught:
+            stream.next(0)
+        assert caught.value.target == "unix:/x"
+    with pytest.raises(libqmp.WrongState, match="^unix:/x is closed$") as caught:
+        vm.disconnect()
+    assert caught.value.target == "unix:/x"

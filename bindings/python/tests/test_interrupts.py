@@ -257,10 +257,12 @@ with libqmp.connect(sys.argv[1]) as vm:
             vm.run("query-status")
         except libqmp.WrongState as why:
             print(why)
+            assert why.target == sys.argv[1]
         try:
             stream.next(0)
         except libqmp.WrongState as why:
             print(why)
+            assert why.target == sys.argv[1]
         # Nothing of this may disturb the parent's link.
         vm.close()
         del vm, stream

@@ -146,7 +146,7 @@ def get(handle: Handle, function: Any, *arguments: Any) -> bytes:
         error = ERROR()
         buffer = function(monitor, *arguments, error)
     if not buffer:
-        raise take(error, handle.what)
+        raise take(error, handle.target)
     return data(buffer)
 
 

@@ -21,7 +21,7 @@ class Stream(Single):
     """A stream without its waiting calls."""
 
     def __init__(self, monitor: Handle, reactor: Reactor, name: str | None) -> None:
-        self._target = monitor.what
+        self._target = monitor.target
         self._monitor = monitor
         self._reactor = reactor
         words = None if name is None else text(name, "the event's name")
@@ -30,7 +30,7 @@ class Stream(Single):
             events = lib.qmp_monitor_events(pointer, words, error)
         if not events:
             raise take(error, self._target)
-        self._handle = Handle(events, f"{self._target}: the stream", lib.qmp_events_close, lib.qmp_events_free)
+        self._handle = Handle(events, self._target, lib.qmp_events_close, lib.qmp_events_free, ": the stream")
 
     def close(self) -> None:
         """Ends the stream: whoever waits in it gets what is queued, then Canceled."""

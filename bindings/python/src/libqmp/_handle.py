@@ -37,9 +37,17 @@ class Handle(Single):
     ends the link, and the object itself stays until the process ends.
     """
 
-    def __init__(self, pointer: Any, what: str, end: Callable[[Any], object], free: Callable[[Any], object]) -> None:
-        """`end` makes the calls that are inside return, `free` frees: each is called once."""
-        self.what = what
+    def __init__(
+        self,
+        pointer: Any,
+        target: str,
+        end: Callable[[Any], object],
+        free: Callable[[Any], object],
+        part: str = "",
+    ) -> None:
+        """`end` makes the calls that are inside return, `free` frees: each is called once. `part` is of the target."""
+        self.target = target
+        self._part = part
         self._end = end
         self._free = free
         # An item each: the object, if it was not freed; the right to close it; the calls that are inside.
@@ -53,7 +61,7 @@ class Handle(Single):
         # Whoever closes it first takes the right, then looks at the uses: one of the two sees the other.
         if self.closed:
             self.__exit__()
-            raise WrongState(f"{self.what} is closed", Code.STATE, self.what)
+            raise WrongState(f"{self.target}{self._part} is closed", Code.STATE, self.target)
         return self._pointer[0]
 
     def __exit__(self, *_: object) -> None:
@@ -94,7 +102,7 @@ class Handle(Single):
         """In a forked child: as if closed, and never touched."""
         self._pointer.clear()
         self._open.clear()
-        self.what += " (of the process that was forked)"
+        self._part += " (of the process that was forked)"
 
     def _let_go(self) -> None:
         try:
