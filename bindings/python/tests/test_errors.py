@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import copy
 import math
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 import libqmp
-from libqmp import _encode, _errors
+from libqmp import _encode, _errors, _events
 
 
 @pytest.mark.parametrize("code", list(libqmp.Code))
@@ -53,7 +54,16 @@ def test_a_code_of_a_later_library_is_kept_as_its_number() -> None:
 
 @pytest.mark.parametrize(
     ("timeout", "milliseconds"),
-    [(None, -1), (math.inf, -1), (libqmp.DEFAULT, -2), (0, 0), (0.0001, 1), (1.5, 1500), (1e9, 2**31 - 1)],
+    [
+        (None, -1),
+        (math.inf, -1),
+        (libqmp.DEFAULT, -2),
+        (0, 0),
+        (0.0001, 1),
+        (1.5, 1500),
+        (1e9, 2**31 - 1),
+        (1e306, 2**31 - 1),
+    ],
 )
 def test_timeouts_are_seconds(timeout: libqmp.Timeout, milliseconds: int) -> None:
     assert _encode.milliseconds(timeout) == milliseconds
@@ -121,3 +131,47 @@ def test_a_monitor_that_cannot_be_made_leaves_nothing_open() -> None:
         with pytest.raises(ValueError):
             libqmp.Monitor(target, **options)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("number", [2**32 + 1, 2**31, -(2**31) - 1])
+def test_a_descriptor_does_not_wrap(number: int) -> None:
+    with pytest.raises(ValueError, match=str(number)):
+        _encode.descriptors([number])
+
+
+@pytest.mark.parametrize("wrong", ["5", None, [1]])
+def test_what_has_no_descriptor_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="descriptor"):
+        _encode.descriptors([wrong])
+
+
+def test_one_descriptor_is_no_list_of_them() -> None:
+    with open(os.devnull, "rb") as file:
+        lone: list[Any] = [file, file.fileno()]
+        for wrong in lone:
+            with pytest.raises(TypeError, match="a list"):
+                _encode.descriptors(wrong)
+
+
+@pytest.mark.parametrize("wrong", [10, None, [1], {"execute": "x"}])
+def test_what_is_neither_text_nor_bytes_is_refused(wrong: Any) -> None:
+    with libqmp.Monitor("unix:/x") as vm, pytest.raises(TypeError, match="the request is a str or bytes"):
+        vm.run_raw(wrong)
+
+
+def test_a_stream_has_no_default_timeout() -> None:
+    none: Any = libqmp.DEFAULT
+
+    async def main() -> None:
+        async with libqmp.aio.Monitor("unix:/x") as vm, vm.events() as stream:
+            with pytest.raises(TypeError, match="DEFAULT"):
+                await stream.next(none)
+
+    asyncio.run(main())
+    with libqmp.Monitor("unix:/x") as vm, vm.events() as stream, pytest.raises(TypeError, match="DEFAULT"):
+        stream.next(none)
+
+
+@pytest.mark.parametrize("timeout", [None, math.inf])
+def test_waiting_without_end_ends_at_no_moment(timeout: float | None) -> None:
+    assert _events.moment(timeout) == math.inf

@@ -39,7 +39,7 @@ Timeout = Union[float, None, Default]
 Descriptor = Union[int, HasFileno]
 Option = Union[str, int, float, bool, None, "os.PathLike[str]", HasFileno]
 
-_LONGEST = 2**31 - 1
+_LARGEST = 2**31 - 1
 # The options that are seconds here: milliseconds in the library, microseconds for busy-poll.
 _TIMES = {"default_timeout": b"timeout", "keepalive_interval": b"keepalive-interval", "busy_poll": b"busy-poll"}
 
@@ -52,11 +52,14 @@ def milliseconds(timeout: Timeout) -> int:
         return _c.CONSTANTS["QMP_TIMEOUT_FOREVER"]
     if not timeout >= 0:
         raise ValueError(f"a timeout is a number of seconds that is not negative, or None: {timeout!r}")
-    return min(math.ceil(timeout * 1000), _LONGEST)
+    return math.ceil(min(timeout * 1000, _LARGEST))
 
 
 def text(value: str | bytes, what: str) -> bytes:
     """UTF-8 for C, where a NUL would end it early."""
+    if not isinstance(value, (str, bytes, bytearray, memoryview)):
+        # bytes(10) is ten NULs.
+        raise TypeError(f"{what} is a str or bytes: {value!r}")
     data = value.encode() if isinstance(value, str) else bytes(value)
     if b"\0" in data:
         raise ValueError(f"{what} holds a NUL")
@@ -82,7 +85,10 @@ def merge(arguments: Mapping[str, Any] | None, more: Mapping[str, Any]) -> Mappi
 
 
 def descriptors(fds: Iterable[Descriptor]) -> ctypes.Array[ctypes.c_int32]:
-    """An array of C's."""
+    """An array of C's, which takes any number, and cuts off what is too much of it."""
+    if isinstance(fds, int) or hasattr(fds, "fileno"):
+        # A file is iterable, too: its lines.
+        raise TypeError(f"fds is a list of descriptors: {fds!r}")
     numbers = [_fileno(fd) for fd in fds]
     return (ctypes.c_int32 * len(numbers))(*numbers)
 
@@ -119,4 +125,9 @@ def _seconds(name: str, value: Option) -> tuple[bytes, bytes]:
 
 
 def _fileno(fd: Descriptor) -> int:
-    return fd if isinstance(fd, int) else fd.fileno()
+    if not isinstance(fd, int) and not hasattr(fd, "fileno"):
+        raise TypeError(f"not a descriptor, and without one: {fd!r}")
+    number = fd if isinstance(fd, int) else fd.fileno()
+    if abs(number) > _LARGEST:
+        raise ValueError(f"no descriptor has this number: {number}")
+    return number

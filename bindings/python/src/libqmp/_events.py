@@ -10,11 +10,19 @@ from typing import Any, cast
 
 from ._c import ERROR
 from ._core import Event, data
-from ._encode import milliseconds, text
+from ._encode import DEFAULT, Timeout, milliseconds, text
 from ._errors import Code, Error, TimeoutError, take
 from ._handle import Handle, Single
 from ._load import lib
 from ._wait import Reactor, in_main_thread
+
+
+def moment(timeout: Timeout) -> float:
+    """When a wait of so many seconds that begins now is over, by the monotonic clock."""
+    if timeout is DEFAULT:
+        raise TypeError(f"a stream waits for a number of seconds, or with None as long as it takes: {timeout!r}")
+    limit = milliseconds(timeout)
+    return math.inf if limit < 0 else time.monotonic() + limit / 1000
 
 
 class Stream(Single):
@@ -80,20 +88,20 @@ class EventStream(Stream):
 
     def next_raw(self, timeout: float | None = None) -> bytes:
         """The same as it came."""
+        end = moment(timeout)
         with self._handle as events:
             if in_main_thread():
-                found = self._wait(events, timeout)
+                found = self._wait(events, timeout, end)
             else:
                 found = self._take(events, milliseconds(timeout))
         if found is None:
             raise self._late(timeout)
         return found
 
-    def _wait(self, events: Any, timeout: float | None) -> bytes | None:
+    def _wait(self, events: Any, timeout: float | None, end: float) -> bytes | None:
         found = self._take(events, 0)
         if found is not None or timeout == 0:
             return found
-        end = math.inf if timeout is None else time.monotonic() + milliseconds(timeout) / 1000
         fds = [self._fd(events)]
         with self._reactor.handle as reactor:
             while found is None:

@@ -11,9 +11,8 @@ from types import TracebackType
 from typing import cast
 
 from .._core import Event
-from .._encode import milliseconds
 from .._errors import Error
-from .._events import Stream
+from .._events import Stream, moment
 from .._handle import Handle
 from .._wait import Reactor
 from ._loop import settle
@@ -40,7 +39,7 @@ class EventStream(Stream):
 
     async def next_raw(self, timeout: float | None = None) -> bytes:
         """The same as it came."""
-        end = math.inf if timeout is None else time.monotonic() + milliseconds(timeout) / 1000
+        end = moment(timeout)
         # Kept for as long as it waits: a stream that is closed meanwhile still gives what it has.
         uses = contextlib.ExitStack()
         events = uses.enter_context(self._handle)
