@@ -13,10 +13,7 @@ import (
 //
 //	err := vm.Execute(ctx, "human-monitor-command", map[string]string{"command-line": "info version"}, &text)
 func (c *Client) Execute(ctx context.Context, command string, arguments, result any, files ...*os.File) error {
-	request, err := json.Marshal(struct {
-		Execute   string `json:"execute"`
-		Arguments any    `json:"arguments,omitempty"`
-	}{command, arguments})
+	request, err := marshal(command, arguments)
 	if err != nil {
 		return fmt.Errorf("qmp: the arguments of %s: %w", command, err)
 	}
@@ -32,4 +29,19 @@ func (c *Client) Execute(ctx context.Context, command string, arguments, result 
 		return fmt.Errorf("qmp: the answer to %s: %w", command, err)
 	}
 	return nil
+}
+
+// marshal makes a command. Nil has many types, a map's and a pointer's among them: what is null in JSON is none.
+func marshal(command string, arguments any) ([]byte, error) {
+	text, err := json.Marshal(arguments)
+	if err != nil {
+		return nil, err
+	}
+	if string(text) == "null" {
+		text = nil
+	}
+	return json.Marshal(struct {
+		Execute   string          `json:"execute"`
+		Arguments json.RawMessage `json:"arguments,omitempty"`
+	}{command, text})
 }

@@ -78,6 +78,9 @@ func (c *Client) lend(files []*os.File, fds []C.int32_t, use func(fds []C.int32_
 	if len(files) == 0 {
 		return use(fds)
 	}
+	if files[0] == nil {
+		return invalid(c.target, "a file that is nil")
+	}
 	var inner error
 	connection, err := files[0].SyscallConn()
 	if err == nil {

@@ -30,6 +30,7 @@ var rows = []struct {
 	{"a program of the usual shape", usualShape},
 	{"ids come back byte for byte", idsComeBack},
 	{"errors have class, text and reply", errorsAreTyped},
+	{"arguments that are null are none", noArguments},
 	{"large replies arrive whole", largeReplies},
 	{"events come in order", eventsInOrder},
 	{"one name of event", oneName},
@@ -133,6 +134,16 @@ func errorsAreTyped(t *testing.T, vm machine) {
 	check(t, client.Execute(within(t, soon), "query-status", nil, nil))
 }
 
+func noArguments(t *testing.T, vm machine) {
+	client := open(t, vm.target)
+	empty := []any{nil, map[string]any(nil), (*struct{ ID int })(nil), json.RawMessage(nil), map[string]any{}}
+	for _, none := range empty {
+		if err := client.Execute(within(t, soon), "query-status", none, nil); err != nil {
+			t.Errorf("%#v: %v", none, err)
+		}
+	}
+}
+
 func largeReplies(t *testing.T, vm machine) {
 	client := open(t, vm.target)
 	var schema []struct{ Name string }
@@ -206,6 +217,10 @@ func files(t *testing.T, vm machine) {
 	// A file that is closed is the caller's mistake, and found before anything is sent.
 	_, err = client.RunContext(within(t, soon), []byte(`{"execute":"query-status"}`), writes)
 	if !errors.Is(err, os.ErrClosed) || !errors.Is(err, CodeInvalidArgument) {
+		t.Fatal(err)
+	}
+	_, err = client.RunContext(within(t, soon), []byte(`{"execute":"query-status"}`), nil)
+	if errors.Is(err, os.ErrClosed) || !errors.Is(err, CodeInvalidArgument) || !strings.Contains(err.Error(), "nil") {
 		t.Fatal(err)
 	}
 }
