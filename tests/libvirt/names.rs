@@ -6,7 +6,7 @@ use qmp::monitor::Monitor;
 use super::libvirtd::look_alikes::LookAlikes;
 use super::libvirtd::{Domain, Libvirtd, encode};
 use super::scenario::SOON;
-use super::{open, uuid_of};
+use super::{open, open_on, uuid_of};
 
 #[test]
 fn domains_with_odd_names_are_found() {
@@ -39,6 +39,30 @@ fn names_numbers_and_uuids_are_kept_apart() {
     assert_eq!(uuid_of(&monitor), named.uuid());
     monitor.free();
     assert_unknown(&format!("{}#id:4711", daemon.unix()));
+}
+
+/// Nobody turns between these connects: what the daemon tells of renames and ends is unread.
+#[test]
+fn a_name_and_an_id_that_mean_another_domain_by_now_lead_there() {
+    let Some(daemon) = Libvirtd::shared() else { return };
+    let renamed = Domain::define(&daemon, "old-name");
+    let before = open(&renamed.unix());
+    daemon.virsh(&["domrename", "--domain", renamed.uuid(), "--new-name", "new-name"]);
+    renamed.start();
+    let successor = Domain::running(&daemon, "old-name");
+    let after = open_on(Some(before.reactor()), &successor.unix());
+    assert_eq!((uuid_of(&before).as_str(), uuid_of(&after).as_str()), (renamed.uuid(), successor.uuid()));
+
+    let by_id = format!("{}#id:{}", daemon.unix(), successor.id());
+    let running = open_on(Some(before.reactor()), &by_id);
+    successor.destroy();
+    successor.start();
+    let late = Monitor::new(Some(before.reactor()), &by_id).unwrap();
+    assert_eq!(late.connect(SOON).unwrap_err().code(), Code::NotFound);
+    assert_eq!(uuid_of(&running), successor.uuid());
+    for monitor in [before, after, running, late] {
+        monitor.free();
+    }
 }
 
 #[test]

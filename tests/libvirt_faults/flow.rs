@@ -58,6 +58,7 @@ fn a_domain_has_one_call_on_the_wire() {
     let mut bed = connected_with(&peer, &[]);
     let same = bed.client.beside(&peer.target("vm"));
     let connecting = same.connect();
+    bed.daemon.look_up();
     let request = |number: usize| format!("{{\"execute\":\"c{number}\"}}");
     connecting.wait().unwrap();
     let outcomes: Vec<_> =

@@ -31,9 +31,11 @@ fn monitors_of_a_domain_share_its_registration() {
         client.expect_event("LIBQMP_CONNECTED");
         client.expect_event("STOP");
     }
-    // One that comes later finds everything there.
+    // One that comes later finds everything there, when it is known that the name still means the same.
     let late = clients[0].beside(&peer.target("vm"));
-    late.connect().wait().unwrap();
+    let connecting = late.connect();
+    daemon.look_up();
+    connecting.wait().unwrap();
     daemon.assert_quiet();
     late.works(&mut daemon);
     drop(clients);
@@ -61,7 +63,9 @@ fn a_deadline_ends_only_its_own_share() {
         waits.wait().unwrap_or_else(|why| panic!("{step:?}: {why}"));
         patient.works(&mut daemon);
         // And who gave up may come back.
-        hasty.connect().wait().unwrap();
+        let connecting = hasty.connect();
+        daemon.look_up();
+        connecting.wait().unwrap();
         hasty.works(&mut daemon);
     }
 }
@@ -72,7 +76,9 @@ fn disconnecting_ends_only_its_own_share() {
     let peer = Peer::new();
     let mut bed = connected(&peer);
     let other = bed.client.beside(&peer.target("vm"));
-    other.connect().wait().unwrap();
+    let connecting = other.connect();
+    bed.daemon.look_up();
+    connecting.wait().unwrap();
     let (mine, others) = (bed.client.start(STATUS), other.start(STATUS));
     let call = bed.daemon.call();
     bed.client.monitor.disconnect().unwrap();
@@ -97,8 +103,7 @@ fn an_unknown_domain_ends_only_its_own_share() {
     let mut bed = connected(&peer);
     let stranger = bed.client.beside(&peer.target("stranger"));
     let connecting = stranger.connect();
-    let call = bed.daemon.open_until(Step::LookUp);
-    bed.daemon.play(Step::LookUp, &call);
+    bed.daemon.look_up();
     connecting.error(Code::NotFound);
     bed.client.works(&mut bed.daemon);
     assert_eq!(bed.client.monitor.state(), State::Connected);

@@ -384,6 +384,12 @@ impl Daemon {
         (self.next_callback - 2, self.next_callback - 1)
     }
 
+    /// Plays the look-up for one more monitor.
+    pub fn look_up(&mut self) {
+        let call = self.open_until(Step::LookUp);
+        self.play(Step::LookUp, &call);
+    }
+
     /// Plays whatever belongs to openings until something else is called.
     pub fn next_command(&mut self) -> Packet {
         loop {

@@ -32,12 +32,10 @@ impl Wanted {
 /// A domain of a daemon.
 #[derive(Debug)]
 pub(super) struct Domain<F> {
-    /// Under what it was, or is being, looked up.
-    pub names: Vec<Wanted>,
+    /// What it was, or is being, looked up by. What was found by it may be called otherwise by now.
+    pub wanted: Wanted,
     /// How far the look-up is.
     pub found: Found,
-    /// The look-up still holds: nothing was told since that could have changed what the names mean.
-    pub fresh: bool,
     /// The monitors of it.
     pub ports: Vec<usize>,
     /// The registration for its events.
@@ -139,9 +137,8 @@ impl<F> Domain<F> {
     pub(super) fn new(wanted: Wanted) -> Self {
         let found = wanted.uuid().map_or(Found::TryName, Found::TryUuid);
         Domain {
-            names: vec![wanted],
+            wanted,
             found,
-            fresh: true,
             ports: Vec::new(),
             registration: Registration::None,
             queue: VecDeque::new(),

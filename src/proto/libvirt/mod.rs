@@ -64,7 +64,8 @@ pub struct Host<F> {
     ports: BTreeMap<usize, Port>,
     domains: Slab<Domain<F>>,
     by_uuid: BTreeMap<Uuid, usize>,
-    by_name: BTreeMap<Wanted, usize>,
+    /// The domains whose look-up waits to be sent.
+    unasked: BTreeMap<Wanted, usize>,
     /// The registrations that stand, by connection and callback id.
     by_callback: BTreeMap<(usize, i32), usize>,
     listings: Slab<Listing>,
@@ -122,7 +123,7 @@ impl<F> Host<F> {
             ports: BTreeMap::new(),
             domains: Slab::new(),
             by_uuid: BTreeMap::new(),
-            by_name: BTreeMap::new(),
+            unasked: BTreeMap::new(),
             by_callback: BTreeMap::new(),
             listings: Slab::new(),
             ring: VecDeque::new(),
@@ -458,10 +459,8 @@ impl<F> Host<F> {
         if let Some(uuid) = domain.uuid().filter(|uuid| self.by_uuid.get(uuid) == Some(&key)) {
             self.by_uuid.remove(&uuid);
         }
-        for name in domain.names {
-            if self.by_name.get(&name) == Some(&key) {
-                self.by_name.remove(&name);
-            }
+        if self.unasked.get(&domain.wanted) == Some(&key) {
+            self.unasked.remove(&domain.wanted);
         }
         if let Registration::Made(conn, callback) = domain.registration {
             self.by_callback.remove(&(conn, callback));

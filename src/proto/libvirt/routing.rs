@@ -60,12 +60,11 @@ impl<F> Host<F> {
             entry.connected = true;
             return tell.connected(port);
         };
-        let by_name = self.by_name.get(&wanted);
-        let known = by_name.or_else(|| self.by_uuid.get(&wanted.uuid()?)).copied();
-        let fresh = |key: &usize| self.domains.get(*key).is_some_and(|domain| domain.fresh);
-        let key = known.filter(fresh).unwrap_or_else(|| {
+        // What was found before may mean another domain by now, of which the daemon's word may not be read yet: it is asked
+        // again, but for a question that waits to be sent.
+        let key = self.unasked.get(&wanted).copied().unwrap_or_else(|| {
             let key = self.domains.insert(Domain::new(wanted.clone()));
-            self.by_name.insert(wanted, key);
+            self.unasked.insert(wanted, key);
             key
         });
         entry.domain = Some(key);
@@ -144,7 +143,12 @@ impl<F> Host<F> {
         let what = What::Domain(key);
         domain.on_wire = match domain.next() {
             None => None,
-            Some(Next::Look) => look(domain, conn, what),
+            Some(Next::Look) => {
+                if self.unasked.get(&domain.wanted) == Some(&key) {
+                    self.unasked.remove(&domain.wanted);
+                }
+                Some(look(domain, conn, what))
+            }
             Some(Next::Register) => {
                 // For this domain, all events, no flags.
                 conn.call(remote::CONNECT_DOMAIN_MONITOR_EVENT_REGISTER, what, |writer| {
@@ -221,18 +225,16 @@ impl<F> Host<F> {
                 return Ok(());
             }
         };
-        let right = match (&domain.found, domain.names.first()) {
+        let right = match (&domain.found, &domain.wanted) {
             (Found::TryUuid(uuid), _) => uuid.0 == found.uuid,
-            (_, Some(Wanted::Name(name))) => **name == *found.name,
-            (_, Some(Wanted::Id(id))) => *id == found.id,
-            (_, None) => true,
+            (_, Wanted::Name(name)) => **name == *found.name,
+            (_, Wanted::Id(id)) => *id == found.id,
         };
         if !right {
             let name = String::from_utf8_lossy(found.name);
             return Err(Error::new(Code::Protocol, format!("libvirt found a domain that was not asked for: {name:?}")));
         }
         let uuid = Uuid(found.uuid);
-        domain.fresh = self.conns.first().is_some_and(|conn| conn.lifecycle.is_some());
         domain.found = Found::Known { name: found.name.to_vec(), uuid, id: found.id };
         match self.by_uuid.get(&uuid).copied().filter(|other| *other != key) {
             None => drop(self.by_uuid.insert(uuid, key)),
@@ -241,28 +243,12 @@ impl<F> Host<F> {
         Ok(())
     }
 
-    /// Two names of one domain: what the second one has goes to the first.
+    /// A domain that was known already was found: the monitors that asked for it go there.
     fn merge(&mut self, from: usize, into: usize, tell: &mut impl Tell) {
         let Some(second) = self.domains.get_mut(from) else { return };
-        let (names, ports, fresh) =
-            (std::mem::take(&mut second.names), std::mem::take(&mut second.ports), second.fresh);
-        let found = second.found.clone();
+        let (found, ports) = (second.found.clone(), std::mem::take(&mut second.ports));
         let Some(first) = self.domains.get_mut(into) else { return };
-        if !first.fresh {
-            // What it was found under before may mean another one by now, or none.
-            for name in std::mem::take(&mut first.names) {
-                if self.by_name.get(&name) == Some(&into) {
-                    self.by_name.remove(&name);
-                }
-            }
-        }
-        (first.found, first.fresh) = (found, fresh);
-        for name in names {
-            self.by_name.insert(name.clone(), into);
-            if !first.names.contains(&name) {
-                first.names.push(name);
-            }
-        }
+        first.found = found;
         for port in &ports {
             if let Some(entry) = self.ports.get_mut(port) {
                 entry.domain = Some(into);
@@ -300,10 +286,6 @@ impl<F> Host<F> {
     /// Nothing comes of a domain: its ports are told.
     fn give_up(&mut self, key: usize, why: &Error, now: Instant, tell: &mut impl Tell) {
         let ports = self.domains.get(key).map(|domain| domain.ports.clone()).unwrap_or_default();
-        // It is not found under these names next time, either, without asking.
-        if let Some(domain) = self.domains.get_mut(key) {
-            domain.fresh = false;
-        }
         for port in ports {
             self.detach(port, why.clone(), now, tell);
         }
@@ -368,11 +350,9 @@ impl<F> Host<F> {
         if self.conns.get(conn).and_then(|conn| conn.lifecycle) != Some(event.callback) {
             return;
         }
-        let Some(domain) = self.by_uuid.get(&Uuid(event.domain.uuid)).and_then(|key| self.domains.get_mut(*key)) else {
+        let Some(domain) = self.by_uuid.get(&Uuid(event.domain.uuid)).and_then(|key| self.domains.get(*key)) else {
             return;
         };
-        // The domain may be gone, or have another name or id: who asks for it next has it looked up again.
-        domain.fresh &= !matches!(event.event, Lifecycle::UNDEFINED | Lifecycle::STOPPED);
         if matches!(event.event, Lifecycle::STARTED | Lifecycle::STOPPED) {
             for port in &domain.ports {
                 tell.domain(*port, event.event == Lifecycle::STARTED, event.reason());
@@ -382,8 +362,8 @@ impl<F> Host<F> {
 }
 
 /// Puts a look-up on the wire.
-fn look<F>(domain: &Domain<F>, conn: &mut Conn<F, What>, what: What) -> Option<OnWire> {
-    match (&domain.found, domain.names.first()?) {
+fn look<F>(domain: &Domain<F>, conn: &mut Conn<F, What>, what: What) -> OnWire {
+    match (&domain.found, &domain.wanted) {
         (Found::TryUuid(uuid), _) => conn.call(remote::DOMAIN_LOOKUP_BY_UUID, what, |writer| {
             writer.bytes(&uuid.0);
         }),
@@ -394,7 +374,7 @@ fn look<F>(domain: &Domain<F>, conn: &mut Conn<F, What>, what: What) -> Option<O
             writer.string(&[name]);
         }),
     };
-    Some(OnWire::Look)
+    OnWire::Look
 }
 
 /// Puts the domain's first request on the wire; `at` is the connection's number.
