@@ -10,7 +10,8 @@ const FROM_POLKIT: i32 = 60;
 
 const VIR_ERR_RPC: i32 = 39;
 /// What it says, with numbers that mean anything, of a machine that has ended under the command.
-const GONE: [&str; 2] = ["domain is no longer running", "End of file from qemu monitor"];
+const GONE: [&str; 3] =
+    ["domain is no longer running", "End of file from qemu monitor", "Missing monitor reply object"];
 const ECONNRESET: i32 = 104;
 const EPIPE: i32 = 32;
 
@@ -85,6 +86,7 @@ mod tests {
             (38, ECONNRESET, "Unable to read from monitor", Code::Disconnected, Delivery::Unknown),
             (9, 0, "operation failed: domain is no longer running", Code::Disconnected, Delivery::Unknown),
             (1, 0, "internal error: End of file from qemu monitor", Code::Disconnected, Delivery::Unknown),
+            (1, 0, "internal error: Missing monitor reply object", Code::Disconnected, Delivery::Unknown),
             (1, 0, "internal error: something new", Code::System, Delivery::Unknown),
             (VIR_ERR_RPC, 0, "Unable to encode message payload", Code::Limit, Delivery::Answered),
         ];

@@ -15,7 +15,7 @@ const LONGEST_TEXT: usize = 1000;
 const CHATTER: [&str; 2] = ["Reconnected to the hypervisor", "Failed to create '/dev/null/"];
 
 /// Parts of texts, what they mean, and how far the request got. The first that is met counts.
-const MEANINGS: [(&str, Code, Delivery); 27] = [
+const MEANINGS: [(&str, Code, Delivery); 29] = [
     // Of a socket that carries none; libvirt's client then hangs up, and says so as well.
     ("Sending file descriptors is not supported", Code::Unsupported, NotSent),
     // The daemon says this of its reply: a request that is too long never gets as far as virsh.
@@ -44,6 +44,8 @@ const MEANINGS: [(&str, Code, Delivery); 27] = [
     ("Unable to read from monitor", Code::Disconnected, Unknown),
     ("Unable to write to monitor", Code::Disconnected, Unknown),
     ("domain is no longer running", Code::Disconnected, Unknown),
+    ("End of file from qemu monitor", Code::Disconnected, Unknown),
+    ("Missing monitor reply object", Code::Disconnected, Unknown),
     ("not supported by the connection driver", Code::Unsupported, NotSent),
     ("no connection driver available", Code::Connect, NotSent),
     // Whatever the reason is: over libvirt's own protocol it is the same.
@@ -164,6 +166,8 @@ mod tests {
                 NotSent,
             ),
             ("error: Unable to read from monitor: Connection reset by peer\n", Code::Disconnected, Unknown),
+            ("error: internal error: End of file from qemu monitor\n", Code::Disconnected, Unknown),
+            ("error: internal error: Missing monitor reply object\n", Code::Disconnected, Unknown),
             (
                 "error: operation forbidden: read only access prevents virDomainQemuMonitorCommand\n",
                 Code::Auth,
