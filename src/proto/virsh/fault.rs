@@ -15,7 +15,7 @@ const LONGEST_TEXT: usize = 1000;
 const CHATTER: [&str; 2] = ["Reconnected to the hypervisor", "Failed to create '/dev/null/"];
 
 /// Parts of texts, what they mean, and how far the request got. The first that is met counts.
-const MEANINGS: [(&str, Code, Delivery); 29] = [
+const MEANINGS: [(&str, Code, Delivery); 32] = [
     // Of a socket that carries none; libvirt's client then hangs up, and says so as well.
     ("Sending file descriptors is not supported", Code::Unsupported, NotSent),
     // The daemon says this of its reply: a request that is too long never gets as far as virsh.
@@ -27,6 +27,10 @@ const MEANINGS: [(&str, Code, Delivery); 29] = [
     ("access denied", Code::Auth, NotSent),
     ("operation forbidden", Code::Auth, NotSent),
     ("CA certificate", Code::Auth, NotSent),
+    // ssh's own words, which virsh passes on.
+    ("Permission denied (", Code::Auth, NotSent),
+    ("Host key verification failed", Code::Auth, NotSent),
+    ("Too many authentication failures", Code::Auth, NotSent),
     ("Failed to connect socket", Code::Connect, NotSent),
     ("unable to connect to server", Code::Connect, NotSent),
     ("Failed to reconnect to the hypervisor", Code::Connect, NotSent),
@@ -177,6 +181,21 @@ mod tests {
             (
                 "error: failed to connect to the hypervisor\nerror: Cannot read CA certificate '/x': No such file or directory\n",
                 Code::Auth,
+                NotSent,
+            ),
+            (
+                "error: failed to connect to the hypervisor\nerror: Cannot recv data: Host key verification failed.: Connection reset by peer\n",
+                Code::Auth,
+                NotSent,
+            ),
+            (
+                "error: failed to connect to the hypervisor\nerror: End of file while reading data: u@h: Permission denied (publickey).: Input/output error\n",
+                Code::Auth,
+                NotSent,
+            ),
+            (
+                "error: failed to connect to the hypervisor\nerror: Failed to connect socket to '/x': Permission denied\n",
+                Code::Connect,
                 NotSent,
             ),
             ("error: something new\n", Code::System, Unknown),
