@@ -67,7 +67,7 @@ pub struct Proxy<F> {
     pub(super) session: Session,
     /// A session has shown that it takes monitor commands in the form in which they are written.
     pub(super) proven: bool,
-    /// virsh can pass descriptors.
+    /// This virsh can pass descriptors, over a UNIX socket.
     pub(super) pass_fds: bool,
     /// What the session is to read.
     pub(super) out: Outbox<F>,
@@ -162,7 +162,7 @@ impl<F> Proxy<F> {
         self.phase == Phase::Ready && !self.over
     }
 
-    /// Does this virsh pass descriptors?
+    /// Does this virsh pass descriptors to this daemon?
     pub fn passes_fds(&self) -> bool {
         self.is_ready() && self.pass_fds
     }
@@ -187,7 +187,8 @@ impl<F> Proxy<F> {
             return Err(Error::new(Code::Unsupported, text));
         }
         if fds.is_some() && !self.pass_fds {
-            return Err(Error::new(Code::Unsupported, "this virsh has no --pass-fds: it cannot pass descriptors"));
+            let text = "descriptors can be passed over UNIX sockets only, by a virsh that has --pass-fds";
+            return Err(Error::new(Code::Unsupported, text));
         }
         let json = words::json_of(request)?;
         self.jobs.push_back(Job::Command { call, request: Arc::clone(request), value_only, json, fds });

@@ -253,6 +253,17 @@ fn a_virsh_without_readline_gets_one_process_a_command() {
     assert!(!bench.proxy.passes_fds());
 }
 
+#[test]
+fn descriptors_go_over_unix_sockets_alone() {
+    for (uri, passes) in [("qemu:///system\n", true), ("qemu+tcp://h/system\n", false)] {
+        let mut bench = Bench::new(None, true);
+        bench.expect("uri", uri);
+        assert!(!bench.proxy.passes_fds());
+        bench.expect("help qemu-monitor-command", "[--pass-fds <string>]\n");
+        assert_eq!((bench.told(), bench.proxy.passes_fds()), (vec!["connected".to_owned()], passes));
+    }
+}
+
 /// A daemon that virsh starts has virsh's environment, and a session's is not fit for that.
 #[test]
 fn no_session_starts_the_daemon() {
