@@ -94,13 +94,8 @@ impl Monitor {
         if let Target::Configured(alias, _) = &target {
             drop(shared);
             let uri = configured::uri_of(alias)?;
-            if !Uri::is_meant(&uri) {
-                let text =
-                    format!("\"{uri}\" is configured, expected a URI of libvirt's for QEMU, qemu[+TRANSPORT]://…");
-                return Err(Error::new(Code::InvalidArgument, text));
-            }
-            let target = Uri::parse(&uri).map_err(|why| Error::new(why.code(), format!("\"{uri}\": {why}")))?;
-            return self.find_way_to(self.reactor().lock()?, Target::Libvirt(Box::new(target)), options);
+            let target = Target::Libvirt(Box::new(Uri::configured(&uri)?));
+            return self.find_way_to(self.reactor().lock()?, target, options);
         }
         self.find_way_to(shared, target, options)
     }

@@ -46,6 +46,16 @@ impl Uri {
         scheme.is_some_and(|(scheme, _)| scheme == "qemu" || scheme.starts_with("qemu+"))
     }
 
+    /// Reads a URI that is configured for a name, or for none, and may be any hypervisor's: an error names it.
+    pub fn configured(text: &str) -> Result<Uri> {
+        if !Uri::is_meant(text) {
+            return Err(invalid(format!(
+                "\"{text}\" is configured, expected a URI of libvirt's for QEMU, qemu[+TRANSPORT]://…"
+            )));
+        }
+        Uri::parse(text).map_err(|why| Error::new(why.code(), format!("\"{text}\" is configured: {why}")))
+    }
+
     /// Reads a URI; an error says what was expected.
     pub fn parse(text: &str) -> Result<Uri> {
         let (link, fragment) = text.split_once('#').map_or((text, None), |(link, domain)| (link, Some(domain)));
@@ -123,6 +133,27 @@ mod tests {
 
     fn name(text: &str) -> Option<Wanted> {
         Some(Wanted::Name(text.as_bytes().into()))
+    }
+
+    #[test]
+    fn what_is_configured_must_be_qemus() {
+        assert_eq!(Uri::configured("qemu:///system").unwrap(), Uri::parse("qemu:///system").unwrap());
+        for text in [
+            "lxc:///",
+            "xen+ssh://h/system",
+            "nonsense+ext:///system?command=/x",
+            "test:///default",
+            "QEMU:///system",
+            "qemux:///system",
+            "garbage",
+            "virsh:qemu:///system",
+        ] {
+            let why = Uri::configured(text).unwrap_err();
+            let named = format!("\"{text}\" is configured, expected a URI of libvirt's for QEMU");
+            assert!(why.code() == Code::InvalidArgument && why.to_string().contains(&named), "{why}");
+        }
+        let why = Uri::configured("qemu+nonsense:///system").unwrap_err().to_string();
+        assert!(why.contains("\"qemu+nonsense:///system\" is configured") && why.contains("expected unix"), "{why}");
     }
 
     #[test]
