@@ -43,9 +43,8 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		ends(t, events)
 	}
 	until(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= routines })
-	if now := descriptors(t); now > fds {
-		t.Errorf("%d descriptors, and %d before", now, fds)
-	}
+	// The runtime may close one a moment after the goroutine that used it has ended.
+	until(t, "descriptors are closed", func() bool { return descriptors(t) <= fds })
 	if shared.clients != 0 || len(calls.entries) != 0 || len(streams.entries) != 0 {
 		t.Error("the tables are not empty: ", shared.clients, calls.entries, streams.entries)
 	}
